@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
+/* cache_index, cache_data, cache_hits, vhosts: the responses XDP may send.
+ *
+ * Writer: reactor and `dawn cache` (one slot is filled by one writer, see
+ * `state`). Reader: XDP.
+ *
+ * A request's key is (service group, virtual host id, request
+ * target). The index
+ * maps a 128-bit keyed hash of it to slot and generation; the slot holds the
+ * key itself, and XDP compares it in full, so a forced collision is a miss.
+ *
+ * cache_data: an mmap-able array of slots, DAWN_SLOT_SIZE bytes each, sized at
+ * load time (default 1,024 slots: 19 MB). Full: nothing is promoted until a
+ * slot is free again; serving goes on from the reactor.
+ *
+ * ## Life of a slot
+ *
+ *   FREE ──writer, compare-and-swap──► FILLING ──► LIVE (then indexed)
+ *   LIVE ──► RETIRED (index entry deleted, then an RCU grace period)
+ *   RETIRED ──► FREE, once no flow's unacknowledged response names its gen
+ *
+ * `gen` rises by one each time a writer claims the slot (FREE -> FILLING), so
+ * that an index value or flow that outlived it never matches. FILLING names
+ * the writer's pid: a slot whose writer died is anyone's.
+ */
+#ifndef DAWN_MAPS_CACHE_H
+#define DAWN_MAPS_CACHE_H
+
+#include "abi.h"
+#include "siphash.h"
+
+#define DAWN_SLOTS_DEFAULT 1024
+#define DAWN_SLOTS_MAX     65536
+
+#define DAWN_SEGMENTS_MAX 10 /* RFC 6928: an initial window of ten */
+/* Segments are a multiple of it, but the last. */
+#define DAWN_SEGMENT_ALIGN 16
+/* Payload of a segment; <= 1460, a multiple of the above. */
+#define DAWN_SEGMENT_BYTES_MAX 1456
+/* Header section and body: 10 x 1456. */
+#define DAWN_RESP_MAX 14560
+/* DAWN_RESP_MAX, then zeros: XDP may copy a full segment from any offset. */
+#define DAWN_SLOT_DATA  16384
+#define DAWN_TARGET_MAX 240 /* longer request targets are never cached */
+#define DAWN_PSUMS      (DAWN_RESP_MAX / DAWN_SEGMENT_ALIGN + 1)
+#define DAWN_DATE_LEN   29 /* IMF-fixdate, RFC 9110, 5.6.7 */
+
+enum dawn_slot_state {
+	DAWN_SLOT_FREE = 0,
+	DAWN_SLOT_FILLING = 1,
+	DAWN_SLOT_LIVE = 2,
+	DAWN_SLOT_RETIRED = 3,
+};
+
+/* The key as it stands in a slot and as it is hashed: zero padded to the next
+ * multiple of 8 after `target_len` bytes of target. */
+struct dawn_cache_key {
+	__u16 group;      /* struct dawn_service.group */
+	__u16 vhost;      /* 0: the default host */
+	__u16 target_len; /* 1..DAWN_TARGET_MAX */
+	__u16 pad;
+	__u8 target[DAWN_TARGET_MAX]; /* as on the request line */
+	__u8 pad2[8];                 /* lets readers take whole words */
+};
+_Static_assert(sizeof(struct dawn_cache_key) == 256, "cache key is ABI");
+
+/* Vary: Accept-Encoding: XDP punts a request that has Accept-Encoding. */
+#define DAWN_ENTRY_VARIES 0x01
+
+struct dawn_slot {
+	__u32 state; /* enum dawn_slot_state */
+	__u32 gen;
+	__u32 writer_pid; /* while FILLING */
+	__u32 flags;      /* DAWN_ENTRY_* */
+	__u64 expires_ns; /* coarse monotonic; 0 never */
+	__u64 stored_s;   /* Unix time */
+	__u32 resp_len;   /* header section + body */
+	__u16 head_len;   /* header section, its empty line included */
+	__u16 date_off;   /* of the 29 Date bytes; a multiple of 4, all in
+					 * the first segment; 0: no Date */
+	__u8 pad[24];
+	struct dawn_cache_key key;
+	/* psum[i]: folded ones'-complement sum (native order, as the checksum
+	 * field is summed) of data[0 .. 16 i). The Date bytes are zero in
+	 * data, so a sender adds the sum of the Date it fills in. */
+	__u16 psum[DAWN_PSUMS];
+	__u16 pad2[17];
+	__u8 data[DAWN_SLOT_DATA];
+};
+#define DAWN_SLOT_SIZE (64 + 256 + 2 * (DAWN_PSUMS + 17) + DAWN_SLOT_DATA)
+_Static_assert(sizeof(struct dawn_slot) == DAWN_SLOT_SIZE, "slot is ABI");
+_Static_assert(DAWN_SLOT_SIZE % 8 == 0, "slots are 8-byte aligned");
+_Static_assert(__builtin_offsetof(struct dawn_slot, data) % 8 == 0,
+	       "data is 8-byte aligned");
+_Static_assert(DAWN_RESP_MAX + DAWN_SEGMENT_BYTES_MAX <= DAWN_SLOT_DATA,
+	       "a full segment can be copied from any offset");
+
+struct dawn_index_key {
+	__u64 h[2];
+};
+
+struct dawn_index_value {
+	__u32 slot;
+	__u32 gen;
+};
+
+/* cache_hits: per-CPU array, one u64 a slot: answers sent from XDP since the
+ * slot was filled. */
+
+/* Keyed 128-bit hash of a key, over its zero-padded words. */
+static __always_inline void dawn_cache_hash(struct dawn_index_key *out,
+					    const struct dawn_sipkey *key,
+					    const struct dawn_cache_key *ck)
+{
+	const __u64 *w = (const __u64 *)(const void *)ck;
+	__u32 words = (ck->target_len + 8U + 7U) / 8U;
+	struct dawn_sipstate s;
+
+	dawn_sip_init(&s, key);
+	s.v1 ^= 0xee; /* as SipHash's 128-bit variant does */
+	for (__u32 i = 0; i < sizeof(*ck) / 8; i++) {
+		if (i >= words)
+			break;
+		dawn_sip_add(&s, w[i]);
+	}
+	out->h[0] = dawn_sip_end(&s, 4);
+	s.v1 ^= 0xdd;
+	for (int i = 0; i < 4; i++)
+		dawn_sipround(&s);
+	out->h[1] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* vhosts: virtual hosts by name; hash map. Without an entry there is one host,
+ * id 0. With entries, a Host that is not among them punts. Host is matched
+ * without its port, in lower case, zero padded. */
+#define DAWN_VHOSTS_MAX     256
+#define DAWN_VHOST_NAME_MAX 64
+
+struct dawn_vhost_key {
+	__u8 name[DAWN_VHOST_NAME_MAX];
+};
+
+#endif

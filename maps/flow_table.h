@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
+/* flow_table: one entry for each TCP connection to one of our services.
+ *
+ * Writers: XDP and the reactor, whoever holds the entry's `owner` word.
+ * Readers: both. Memory: DAWN_FLOW_SET_SIZE bytes a set of 8 entries, that is
+ * 136 bytes a connection; sized at load time, charged at once.
+ *
+ * A hash of two choices: a keyed hash of the tuple names two sets of 8 ways,
+ * an entry lives in one of them. Each set starts with a line of tags (part of
+ * the hash; 0 is an empty way), so a miss touches two cache lines.
+ *
+ * ## Ownership
+ *
+ * `owner` is {state, flags, thread, incarnation, generation}; it changes only
+ * by a 64-bit compare-and-swap (or, by the holder of LOCKED, an exchange),
+ * and each change raises the generation. After winning the word, compare the
+ * tuple again: the way may have been reused in between.
+ *
+ *   FREE ──XDP──► LOCKED          a new connection (under the set lock)
+ *   KERNEL ──XDP──► LOCKED ──XDP──► KERNEL | USER | FREE     one packet's time
+ *   KERNEL ──reactor──► USER      the timer, or a packet that lost the lock
+ *   USER ──reactor──► KERNEL      hand-back
+ *   USER ──reactor──► FREE        closed
+ *   USER+CLEAN ──XDP──► LOCKED    only while the reactor's heartbeat is stale
+ *
+ * Only XDP stores LOCKED and an XDP program always runs to its end, so a
+ * killed reactor strands no lock.
+ *
+ * CLEAN: the entry alone describes the connection (nothing received beyond
+ * rcv_nxt, nothing sent beyond snd_nxt, all unacknowledged bytes are the
+ * response named in `resp_*`, or a FIN). XDP sets it when it gives a flow up.
+ * The reactor drops it, by compare-and-swap, before it does anything that the
+ * entry does not say; if that fails, XDP has taken the flow back and the
+ * control block is forgotten: it held nothing more. So a reactor killed (or
+ * stalled) with CLEAN flows loses none of them.
+ *
+ * A flow goes back to KERNEL when everything sent is acknowledged and nothing
+ * is buffered, or when all that is unacknowledged is one cached response that
+ * the entry can name (then with its `unacked` bit).
+ *
+ * While USER, the fields from rcv_nxt on are stale unless CLEAN is set.
+ */
+#ifndef DAWN_MAPS_FLOW_TABLE_H
+#define DAWN_MAPS_FLOW_TABLE_H
+
+#include "abi.h"
+#include "siphash.h"
+
+#define DAWN_FLOW_WAYS         8
+#define DAWN_FLOW_SETS_DEFAULT 2048 /* 16,384 flows, 2.2 MB; a power of two */
+#define DAWN_FLOW_SETS_MAX     (1U << 20)
+
+enum dawn_owner_state {
+	DAWN_OWNER_FREE = 0,
+	DAWN_OWNER_KERNEL = 1,
+	DAWN_OWNER_LOCKED = 2,
+	DAWN_OWNER_USER = 3,
+};
+
+/* owner word, from the top: state 8 bits, flags 8, thread 8 (XSKMAP index,
+ * USER only), zero 8, incarnation 8 (USER only; never 0 for a live reactor),
+ * generation 24. */
+#define DAWN_OWNER_CLEAN    0x01 /* flags bit, with USER only */
+#define DAWN_OWNER_GEN_MASK 0xffffffULL
+
+static __always_inline __u64 dawn_owner(__u8 state, __u8 flags, __u8 thread,
+					__u8 incarnation, __u64 gen)
+{
+	return (__u64)state << 56 | (__u64)flags << 48 | (__u64)thread << 40 |
+	       (__u64)incarnation << 24 | (gen & DAWN_OWNER_GEN_MASK);
+}
+
+static __always_inline __u8 dawn_owner_state(__u64 owner)
+{
+	return owner >> 56;
+}
+
+static __always_inline __u8 dawn_owner_flags(__u64 owner)
+{
+	return owner >> 48;
+}
+
+static __always_inline __u8 dawn_owner_thread(__u64 owner)
+{
+	return owner >> 40;
+}
+
+static __always_inline __u8 dawn_owner_incarnation(__u64 owner)
+{
+	return owner >> 24;
+}
+
+static __always_inline __u64 dawn_owner_gen(__u64 owner)
+{
+	return owner & DAWN_OWNER_GEN_MASK;
+}
+
+/* Named as RFC 9293, 3.3.2. XDP keeps flows in the first two only; the others
+ * belong to the reactor and stand here for `dawn flows`. */
+enum dawn_tcp_state {
+	DAWN_TCP_CLOSED = 0,
+	DAWN_TCP_ESTABLISHED = 1,
+	DAWN_TCP_LAST_ACK = 2,
+	DAWN_TCP_CLOSE_WAIT = 3,
+	DAWN_TCP_FIN_WAIT_1 = 4,
+	DAWN_TCP_FIN_WAIT_2 = 5,
+	DAWN_TCP_CLOSING = 6,
+	DAWN_TCP_TIME_WAIT = 7,
+};
+
+#define DAWN_FLOW_TS       0x01 /* both sides sent timestamps (RFC 7323) */
+#define DAWN_FLOW_SACK     0x02 /* peer sent SACK-permitted */
+#define DAWN_FLOW_WSCALE   0x04 /* both sides sent window scale */
+#define DAWN_FLOW_OUTER_AD 0x08 /* outer VLAN tag is 802.1ad */
+
+enum dawn_resp_kind {
+	DAWN_RESP_NONE = 0, /* nothing of the kernel half is unacknowledged */
+	DAWN_RESP_GET = 1,  /* whole slot */
+	DAWN_RESP_HEAD = 2, /* the slot's header section only */
+};
+
+struct dawn_flow {
+	__u64 owner;
+	struct dawn_addr raddr; /* peer */
+	__be16 rport;           /* peer */
+	__u16 service;     /* struct dawn_service.id: local address, port */
+	__u8 peer_mac[6];  /* from the latest packet in order */
+	__be16 vlan_outer; /* TCI; 0 none */
+	__be16 vlan_inner; /* TCI; 0 none */
+	__u8 state;        /* enum dawn_tcp_state */
+	__u8 flags;        /* DAWN_FLOW_* */
+
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 snd_wnd;   /* bytes, scaled already */
+	__u16 mss;       /* what we may send in a segment, options included */
+	__u8 snd_wscale; /* shift of the peer's window field, 0..14 */
+	__u8 dupacks;
+	__u32 ts_recent; /* RFC 7323, 4.3 */
+
+	/* The response XDP sent and the peer has not acknowledged whole. A
+	 * retransmission must be the same bytes: same slot and generation, and
+	 * the Date of that second. */
+	__u32 resp_seq; /* sequence number of its first byte */
+	__u32 resp_len; /* bytes */
+	__u32 resp_slot;
+	__u32 resp_gen;
+	__u32 resp_date_s; /* Unix time, seconds */
+	__u8 resp_kind;    /* enum dawn_resp_kind */
+	__u8 pad0;
+	__u16 req_len; /* of the request answered by it; */
+	__u32 req_seq; /* with this, recognizes its duplicates */
+
+	__u32 last_seen_ms; /* coarse monotonic clock, as the next; wraps */
+	__u32 last_sent_ms;
+	__u32 srtt_us; /* 0: no sample yet (RFC 6298) */
+	__u32 rttvar_us;
+	__u32 cwnd;         /* bytes */
+	__u32 ssthresh;     /* bytes */
+	__u32 ts_recent_ms; /* when ts_recent was taken; coarse clock, wraps */
+	__u32 rcv_adv;      /* right edge of the window advertised last */
+	__u32 pad1;
+};
+_Static_assert(sizeof(struct dawn_flow) == 128, "dawn_flow is ABI");
+
+struct dawn_flow_set {
+	__u32 lock; /* 0 or 1; XDP only, held for one insertion */
+	__u32 pad;
+	__u32 tag[DAWN_FLOW_WAYS]; /* 0: empty */
+	__u32 pad2[6];
+	struct dawn_flow flow[DAWN_FLOW_WAYS];
+};
+#define DAWN_FLOW_SET_SIZE (64 + DAWN_FLOW_WAYS * 128)
+_Static_assert(sizeof(struct dawn_flow_set) == DAWN_FLOW_SET_SIZE,
+	       "dawn_flow_set is ABI");
+
+struct dawn_flow_hash {
+	__u32 set[2]; /* before masking with the number of sets - 1 */
+	__u32 tag;    /* never 0 */
+};
+
+static __always_inline void dawn_flow_hash(struct dawn_flow_hash *h,
+					   const struct dawn_sipkey *key,
+					   const struct dawn_addr *raddr,
+					   __be16 rport, __u16 service)
+{
+	struct dawn_sipstate s;
+	__u64 v;
+
+	dawn_sip_init(&s, key);
+	dawn_sip1_add(&s, raddr->q[0]);
+	dawn_sip1_add(&s, raddr->q[1]);
+	dawn_sip1_add(&s, (__u64)rport << 16 | service);
+	v = dawn_sip_end(&s, 3);
+	h->set[0] = (__u32)v & (DAWN_FLOW_SETS_MAX - 1);
+	h->set[1] = (__u32)(v >> 20) & (DAWN_FLOW_SETS_MAX - 1);
+	h->tag = (__u32)(v >> 40) | 1U << 31;
+}
+
+static __always_inline int dawn_flow_match(const struct dawn_flow *f,
+					   const struct dawn_addr *raddr,
+					   __be16 rport, __u16 service)
+{
+	return f->rport == rport && f->service == service &&
+	       dawn_addr_equal(&f->raddr, raddr);
+}
+
+#endif

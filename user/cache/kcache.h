@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* User side of the kernel cache: puts whole responses into cache_data and
+ * cache_index, and takes them out again. Used by dawnd (promotion) and by
+ * `dawn cache`; both may run at once (see maps/cache.h for how slots are
+ * claimed). Not thread safe on one handle: each thread opens its own, or locks.
+ */
+#ifndef DAWN_CACHE_KCACHE_H
+#define DAWN_CACHE_KCACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maps/cache.h"
+#include "maps/config.h"
+
+struct dawn_kcache;
+
+/* fds of cache_index, cache_data, flow_table, unacked, cache_hits, vhosts and
+ * config; they are borrowed and must outlive the handle. */
+struct dawn_kcache_fds {
+	int index, data, hits, vhosts, flow_table, unacked, config;
+};
+
+int dawn_kcache_open(struct dawn_kcache **out,
+		     const struct dawn_kcache_fds *fds);
+void dawn_kcache_close(struct dawn_kcache *kc); /* NULL is fine */
+
+struct dawn_kcache_put {
+	uint16_t group;
+	uint16_t vhost;
+	const char *target; /* request target, origin form */
+	size_t target_len;  /* 1..DAWN_TARGET_MAX */
+	const void *head;   /* header section with its empty line. The
+					 * Date field's 29 bytes are zeroed here */
+	size_t head_len;
+	uint32_t date_off; /* of Date in head, multiple of 4; 0 none */
+	const void *body;
+	size_t body_len;
+	uint64_t ttl_ms; /* 0: for ever */
+	uint32_t flags;  /* DAWN_ENTRY_* */
+};
+
+/* Put or replace. Replacing is atomic: XDP sends the old or the new response.
+ * Return: 0 and where it stands; -E2BIG: more than DAWN_RESP_MAX or target too
+ * long; -ENOSPC: no free slot; -EINVAL: date_off. */
+int dawn_kcache_put(struct dawn_kcache *kc, const struct dawn_kcache_put *p,
+		    struct dawn_index_value *where);
+
+/* Unpublish. When it returns, no packet that arrives later gets the response
+ * (a grace period is waited for: 8-16 ms; with `async` it is not waited for
+ * and dawn_kcache_reap() ends the job). Return: 0, or -ENOENT. */
+int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
+		       const char *target, size_t target_len, bool async);
+
+/* Free retired slots that no flow needs any more, and expired ones. Call it
+ * now and then. Return: how many slots came free. */
+int dawn_kcache_reap(struct dawn_kcache *kc);
+
+/* Is this the entry of that target now? 0 or -ENOENT. */
+int dawn_kcache_find(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
+		     const char *target, size_t target_len,
+		     struct dawn_index_value *where);
+
+/* Walk live slots: `next` starts at 0 and is advanced. NULL at the end. The
+ * pointer is into the map: bytes may change under the reader. */
+const struct dawn_slot *dawn_kcache_next(struct dawn_kcache *kc,
+					 uint32_t *next);
+const struct dawn_slot *dawn_kcache_slot(struct dawn_kcache *kc, uint32_t slot);
+
+/* XDP answers sent from a slot since it was filled. */
+uint64_t dawn_kcache_hits(struct dawn_kcache *kc, uint32_t slot);
+
+/* Virtual hosts: id of a name (lower case, no port), made if `create`.
+ * Return: id >= 1; -ENOENT, -ENOSPC. */
+int dawn_kcache_vhost(struct dawn_kcache *kc, const char *name, bool create);
+
+/* Fill prefix sums; for whoever builds a slot by hand (tests). */
+void dawn_slot_sums(struct dawn_slot *s);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The TCP engine: one connection's state machine, without I/O, clock, random
+ * source or allocation of its own.
+ *
+ *     dawn_tcp_input(c, segment, now)      what arrived
+ *     dawn_tcp_timer(c, now)               time passed its deadline
+ *     dawn_tcp_output(c, now, &seg)        what to send: call until false
+ *
+ * So every case is a plain unit test, and the caller decides about frames,
+ * rings, and when to stop for lack of room: output that was not asked for is
+ * not lost, it is still due.
+ *
+ * The engine accepts only: a connection begins ESTABLISHED, from the flow
+ * entry XDP made when a cookie was proven (struct dawn_tcp_open).
+ *
+ * Times are microseconds of the monotonic clock; sequence numbers are compared
+ * by dawn_seq_*() only. Sources: RFC 9293, 5681, 6298, 6582, 7323, 2018, 5961.
+ */
+#ifndef DAWN_NET_TCP_H
+#define DAWN_NET_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maps/flow_table.h"
+
+static inline bool dawn_seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0; /* RFC 9293, 3.4: modulo 2^32 */
+}
+
+static inline bool dawn_seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+static inline bool dawn_seq_gt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+static inline bool dawn_seq_ge(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) >= 0;
+}
+
+#define DAWN_TCP_SACK_MAX 4
+#define DAWN_TCP_OOO_MAX  32 /* ranges held out of order; beyond: dropped */
+
+#define DAWN_TCP_FIN 0x01 /* as on the wire */
+#define DAWN_TCP_SYN 0x02
+#define DAWN_TCP_RST 0x04
+#define DAWN_TCP_PSH 0x08
+#define DAWN_TCP_ACK 0x10
+#define DAWN_TCP_URG 0x20
+#define DAWN_TCP_ECE 0x40
+#define DAWN_TCP_CWR 0x80
+
+struct dawn_tcp_sack {
+	uint32_t start, end; /* [start, end) */
+};
+
+/* A segment, in or out. Lengths and checksum were checked by who parsed it. */
+struct dawn_tcp_seg {
+	uint32_t seq;
+	uint32_t ack;
+	uint16_t wnd; /* the field as on the wire, not scaled */
+	uint8_t flags;
+	bool has_ts;
+	uint32_t tsval;
+	uint32_t tsecr;
+	uint8_t sack_count;
+	struct dawn_tcp_sack sack[DAWN_TCP_SACK_MAX];
+	/* Payload: one piece in, at most two out (a ring wraps). Out: points
+	 * into the send buffer, valid until the next call on this connection. */
+	const uint8_t *data;
+	uint32_t len;
+	const uint8_t *data2;
+	uint32_t len2;
+};
+
+/* A byte ring lent by the caller; the engine never frees it. size is a power
+ * of two. */
+struct dawn_ring {
+	uint8_t *mem;
+	uint32_t size;
+};
+
+struct dawn_tcp_open {
+	const struct dawn_flow *flow; /* snapshot, owned by us */
+	struct dawn_ring rcv;         /* >= 64 kB; bounds the window we offer */
+	struct dawn_ring snd;         /* >= 16 kB */
+	uint32_t ts_offset;           /* config.ts_offset */
+	uint64_t now_us;
+};
+
+/* What changed, for the caller to act on; OR-ed by input and timer. */
+#define DAWN_TCP_EV_DATA    0x01 /* more in-order bytes to read */
+#define DAWN_TCP_EV_SPACE   0x02 /* send buffer space came free */
+#define DAWN_TCP_EV_EOF     0x04 /* peer's FIN is in order (after all data) */
+#define DAWN_TCP_EV_RESET   0x08 /* the peer reset; connection is CLOSED */
+#define DAWN_TCP_EV_TIMEOUT 0x10 /* gave up; CLOSED, RST is due */
+#define DAWN_TCP_EV_CLOSED  0x20 /* ended in order; forget it */
+#define DAWN_TCP_EV_PROGRESS \
+	0x40 /* the state is no longer what the flow
+					 * entry says (received or sent something
+					 * new): ownership must be DIRTY first */
+
+struct dawn_tcp; /* see tcp_conn.h; size is fixed */
+
+/* Bytes needed for one connection; align to 64. */
+size_t dawn_tcp_sizeof(void);
+
+/* Set up from a flow entry. Unacknowledged bytes of the kernel half are put
+ * back by dawn_tcp_adopt_sent() before any other call. */
+void dawn_tcp_open(struct dawn_tcp *c, const struct dawn_tcp_open *o);
+
+/* Give the engine bytes that were sent already: they occupy
+ * [flow->snd_una, flow->snd_nxt). Return: 0, or -ENOSPC. */
+int dawn_tcp_adopt_sent(struct dawn_tcp *c, const void *buf, uint32_t len);
+
+unsigned int dawn_tcp_input(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
+			    uint64_t now_us);
+unsigned int dawn_tcp_timer(struct dawn_tcp *c, uint64_t now_us);
+
+/* Next segment due. Return: false if there is none. */
+bool dawn_tcp_output(struct dawn_tcp *c, uint64_t now_us,
+		     struct dawn_tcp_seg *out);
+
+/* When dawn_tcp_timer() wants to be called; UINT64_MAX: never. */
+uint64_t dawn_tcp_deadline_us(const struct dawn_tcp *c);
+
+/* In-order bytes received: the first contiguous piece of the ring, without
+ * taking them; dawn_tcp_linearize() makes all of them one piece. */
+uint32_t dawn_tcp_readable(const struct dawn_tcp *c);
+const uint8_t *dawn_tcp_linearize(struct dawn_tcp *c, uint32_t *len);
+void dawn_tcp_consume(struct dawn_tcp *c, uint32_t len);
+
+uint32_t dawn_tcp_space(const struct dawn_tcp *c);
+uint32_t dawn_tcp_write(struct dawn_tcp *c, const void *buf, uint32_t len);
+
+/* FIN after everything written. */
+void dawn_tcp_shutdown(struct dawn_tcp *c);
+
+/* A RST is due, then CLOSED. */
+void dawn_tcp_abort(struct dawn_tcp *c);
+
+/* An ICMP error about a segment that starts at `seq`. `mtu` != 0: fragmentation
+ * needed / packet too big, our segments must fit it. */
+void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,
+			 bool hard, uint64_t now_us);
+
+enum dawn_tcp_state dawn_tcp_state(const struct dawn_tcp *c);
+
+/* Everything sent is acknowledged, nothing is queued, held or unread, no FIN
+ * either way: the flow entry can describe it. */
+bool dawn_tcp_quiescent(const struct dawn_tcp *c);
+
+/* Write the connection's present state into a flow entry (numbers, window,
+ * timestamps, RTT, cwnd; not owner, tuple, MAC, resp_*). */
+void dawn_tcp_export(const struct dawn_tcp *c, struct dawn_flow *f);
+
+/* Counters since open, for statistics; the caller reads and clears. */
+struct dawn_tcp_counts {
+	uint32_t retransmit;
+	uint32_t rto;
+	uint32_t fast_retransmit;
+	uint32_t ooo;
+	uint32_t challenge_ack;
+	uint32_t rst_sent;
+};
+struct dawn_tcp_counts *dawn_tcp_counts(struct dawn_tcp *c);
+
+#endif
