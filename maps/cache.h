@@ -16,12 +16,23 @@
  * ## Life of a slot
  *
  *   FREE ──writer, compare-and-swap──► FILLING ──► LIVE (then indexed)
- *   LIVE ──► RETIRED (index entry deleted, then an RCU grace period)
+ *   LIVE ──► RETIRED (no longer indexed, then an RCU grace period)
  *   RETIRED ──► FREE, once no flow's unacknowledged response names its gen
  *
  * `gen` rises by one each time a writer claims the slot (FREE -> FILLING), so
- * that an index value or flow that outlived it never matches. FILLING names
- * the writer's pid: a slot whose writer died is anyone's.
+ * that an index value or flow that outlived it never matches. `state` and
+ * `gen` are one 64-bit word, changed by compare-and-swap in user space. A new
+ * answer needs a slot that is LIVE and whose `gen` is the index value's: both,
+ * since an index entry may outlive its slot for a while. To send one again,
+ * LIVE or RETIRED will do.
+ *
+ * The reactor names a slot in a flow that it hands back only so: store resp_*,
+ * set the `unacked` bit, full barrier, then look: not LIVE with that gen any
+ * more? Then keep the flow. It clears the bit of a flow it takes only after it
+ * copied the bytes.
+ *
+ * `writer` is who fills the slot, from before FILLING until it is indexed; 0
+ * nobody. A slot whose writer died is anyone's. Theory: user/cache/kcache.c.
  */
 #ifndef DAWN_MAPS_CACHE_H
 #define DAWN_MAPS_CACHE_H
@@ -70,15 +81,15 @@ _Static_assert(sizeof(struct dawn_cache_key) == 256, "cache key is ABI");
 struct dawn_slot {
 	__u32 state; /* enum dawn_slot_state */
 	__u32 gen;
-	__u32 writer_pid; /* while FILLING */
-	__u32 flags;      /* DAWN_ENTRY_* */
+	__u64 writer;     /* user space only: process, or 0; 64-bit atomics */
 	__u64 expires_ns; /* coarse monotonic; 0 never */
 	__u64 stored_s;   /* Unix time */
 	__u32 resp_len;   /* header section + body */
 	__u16 head_len;   /* header section, its empty line included */
 	__u16 date_off;   /* of the 29 Date bytes; a multiple of 4, all in
 					 * the first segment; 0: no Date */
-	__u8 pad[24];
+	__u32 flags;      /* DAWN_ENTRY_* */
+	__u8 pad[20];
 	struct dawn_cache_key key;
 	/* psum[i]: folded ones'-complement sum (native order, as the checksum
 	 * field is summed) of data[0 .. 16 i). The Date bytes are zero in

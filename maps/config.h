@@ -71,7 +71,7 @@ struct dawn_config {
 	__u32 date_index;      /* 0 or 1: which of `date` is current */
 	__u64 orphan_ttl_ns;   /* 0: DAWN_ORPHAN_TTL_NS */
 	__u64 reactor_seen_ns; /* latest heartbeat of any queue */
-	__u8 pad[8];
+	__u64 cache_writer;    /* user space: lock of cache_index and vhosts */
 	struct dawn_sipkey flow_key;   /* flow_table */
 	struct dawn_sipkey cookie_key; /* SYN cookies */
 	struct dawn_sipkey cache_key;  /* cache_index */
