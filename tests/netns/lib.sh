@@ -1,0 +1,211 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Shared by the namespace tests: source it, then setup_pair.
+#
+#   namespace $CLI                      namespace $SRV
+#   [ $CLI_IF 198.18.0.2/24     ]------[ $SRV_IF 198.18.0.1/24     ]
+#   [         2001:db8::2/64    ] veth [         2001:db8::1/64    ]
+#   offloads at their defaults          `dawn load`, dawnd
+#
+# Names carry the test's pid. A trap removes what was made, whatever happens.
+# A test ends with `finish`, which prints "N passed, N failed" and fails on no
+# check at all. Exit: 0 ok, 1 failed, 77 skipped.
+# ip netns exec would hide /sys/fs/bpf, so commands run under nsenter.
+
+set -u
+PATH=$PATH:/usr/sbin:/sbin
+
+BUILD=${BUILD:-build}
+DAWN=${DAWN:-$BUILD/dawn}
+DAWND=${DAWND:-$BUILD/dawnd}
+# shellcheck disable=SC2034 # for the tests
+OBJ=${OBJ:-$BUILD/dawn_xdp.bpf.o}
+SRV=dawn-s$$
+CLI=dawn-c$$
+SRV_IF=ds$$
+CLI_IF=dc$$
+# shellcheck disable=SC2034
+SRV_IP=198.18.0.1 CLI_IP=198.18.0.2 SRV_IP6=2001:db8::1 CLI_IP6=2001:db8::2
+TMP=$(mktemp -d "/tmp/dawn-test.$$.XXXXXX")
+PASSED=0
+FAILED=0
+CLEANUP=()
+
+# at_exit COMMAND...: run at the end, last one first
+at_exit() {
+	local line
+	printf -v line '%q ' "$@"
+	CLEANUP=("$line" "${CLEANUP[@]}")
+}
+
+run_cleanup() {
+	local line
+	for line in "${CLEANUP[@]}"; do
+		eval "$line" >/dev/null 2>&1
+	done
+	rm -rf "$TMP"
+}
+trap run_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+ok() {
+	PASSED=$((PASSED + 1))
+	echo "ok   $*"
+}
+
+fail() {
+	FAILED=$((FAILED + 1))
+	echo "FAIL $*"
+}
+
+# check TEXT COMMAND...: passes if the command does; its output is shown if not
+check() {
+	local text=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		ok "$text"
+	else
+		fail "$text"
+		printf '%s\n' "$out" | sed 's/^/     | /'
+	fi
+}
+
+# check_not TEXT COMMAND...: passes if the command fails
+check_not() {
+	local text=$1
+	shift
+	check "$text" not "$@"
+}
+
+not() {
+	! "$@"
+}
+
+# check_exit TEXT STATUS PATTERN COMMAND...: exit status, and stdout+stderr
+# match the (extended, case-insensitive) pattern
+check_exit() {
+	local text=$1 want=$2 pattern=$3 out got
+	shift 3
+	out=$("$@" 2>&1)
+	got=$?
+	if [ "$got" = "$want" ] && grep -Eiq -- "$pattern" <<<"$out"; then
+		ok "$text"
+	else
+		fail "$text (exit $got, want $want; want text: $pattern)"
+		printf '%s\n' "$out" | sed 's/^/     | /'
+	fi
+}
+
+# check_eq TEXT WANT GOT
+check_eq() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		fail "$1 (want '$2', got '$3')"
+	fi
+}
+
+finish() {
+	echo "$PASSED passed, $FAILED failed"
+	[ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+	exit
+}
+
+# wait_for SECONDS COMMAND...: try until it succeeds. There is no fixed sleep
+# in any test; this is the one place that waits between tries.
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		read -rt 0.02 <> <(:) || :
+	done
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+# in_ns NAMESPACE COMMAND..., in_srv COMMAND..., in_cli COMMAND...
+in_ns() {
+	local ns=$1
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+in_srv() { in_ns "$SRV" "$@"; }
+in_cli() { in_ns "$CLI" "$@"; }
+
+dawn() { in_srv "$DAWN" "$@"; }
+
+# make_ns NAME: a namespace with lo up and no duplicate address detection
+make_ns() {
+	ip netns add "$1" || skip "cannot make a network namespace"
+	at_exit ip netns del "$1"
+	in_ns "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.all.accept_dad=0 2>/dev/null
+	in_ns "$1" ip link set lo up
+}
+
+# setup_pair [QUEUES [SRV_IF]]: the picture above
+setup_pair() {
+	local queues=${1:-1}
+	SRV_IF=${2:-$SRV_IF}
+	need_root
+	make_ns "$SRV"
+	make_ns "$CLI"
+	# Pins outlive the namespace: take them down while it is there.
+	at_exit in_ns "$SRV" "$DAWN" off --dev "$SRV_IF"
+	ip link add "$SRV_IF" netns "$SRV" numrxqueues "$queues" \
+		numtxqueues "$queues" type veth peer name "$CLI_IF" \
+		netns "$CLI" numrxqueues "$queues" numtxqueues "$queues" ||
+		skip "cannot make a veth pair"
+	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
+	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
+	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
+	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
+	in_srv ip link set "$SRV_IF" up
+	in_cli ip link set "$CLI_IF" up
+	wait_for 5 in_cli ip -6 route get "$SRV_IP6"
+}
+
+# escape_if NAME: as it stands in the pin directory
+escape_if() {
+	local name=$1 out='' c i
+	for ((i = 0; i < ${#name}; i++)); do
+		c=${name:i:1}
+		case $c in
+		[A-Za-z0-9_-]) out+=$c ;;
+		*) printf -v out '%s%%%02x' "$out" "'$c" ;;
+		esac
+	done
+	printf '%s\n' "$out"
+}
+
+# pin_dir: where the maps of $SRV_IF are pinned
+pin_dir() {
+	printf '/sys/fs/bpf/dawn/%s@%s\n' "$(escape_if "$SRV_IF")" \
+		"$(stat -Lc %i "/run/netns/$SRV")"
+}
+
+# stat NAME: a counter of XDP, summed over CPUs
+counter() {
+	dawn stats --dev "$SRV_IF" --json |
+		sed -n "s/^ *\"$1\": *\([0-9]*\),*$/\1/p"
+}
+
+# xdp_id IFNAME [NS]: id of the attached program, nothing if none
+xdp_id() {
+	in_ns "${2:-$SRV}" ip -d link show "$1" |
+		sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'
+}
+
+# feature NS IFNAME NAME: on or off, by ethtool
+feature() {
+	in_ns "$1" ethtool -k "$2" | sed -n "s/^$3: \([a-z]*\).*/\1/p"
+}
