@@ -75,10 +75,14 @@ struct dawn_proto_ops {
 	 * transport aborts: a protocol bounds what it waits for. */
 	size_t (*data)(struct dawn_stream *s, const uint8_t *buf, size_t len);
 
-	/* The peer sent FIN; everything before it was shown. */
+	/* The peer sent FIN; everything before it was shown (and is shown
+	 * again after writable(), as long as it is not consumed). */
 	void (*eof)(struct dawn_stream *s);
 
-	/* space() rose above 0 after a short write. */
+	/* space() rose after it was found to be 0 or a write was short. If
+	 * received bytes are still unconsumed, data() follows at once, with or
+	 * without new ones: that is how a protocol which stopped consuming for
+	 * want of space goes on. */
 	void (*writable)(struct dawn_stream *s);
 
 	/* Called about every 500 ms: time limits live here. */
