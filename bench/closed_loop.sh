@@ -72,7 +72,7 @@ wait_until_up() {
 }
 
 start_dawnd() {
-    in_srv "$BUILD/dawnd" --dev dawn0 --root "$work/root" --hbtp 0 \
+    nsenter --net="/run/netns/$srv" taskset -c 0 "$BUILD/dawnd" --dev dawn0 --root "$work/root" --hbtp 0 \
         >"$work/dawnd.log" 2>&1 &
     pid=$!
     wait_until_up dawnd
@@ -81,7 +81,7 @@ start_dawnd() {
 start_nginx() {
     sed -e "s|@WORK@|$work|; s|@ROOT@|$work/root|; s|@CPUS@|01|" \
         bench/peers/nginx.conf >"$work/nginx.conf"
-    in_srv nginx -c "$work/nginx.conf" -g 'daemon off;' \
+    nsenter --net="/run/netns/$srv" taskset -c 0 nginx -c "$work/nginx.conf" -g 'daemon off;' \
         >"$work/nginx.log" 2>&1 &
     pid=$!
     wait_until_up nginx

@@ -129,7 +129,7 @@ EOT
 }
 
 start_daemon() {
-    in_srv "$BUILD/dawnd" --dev dawn0 --root "$work/root" \
+    nsenter --net="/run/netns/$srv" "$BUILD/dawnd" --dev dawn0 --root "$work/root" \
         >"$work/log" 2>&1 &
     daemon=$!
     wait_for 10 "dawnd" grep -q '^ready' "$work/log"
