@@ -3,8 +3,9 @@
  * in the kernel half and in user space. Words are taken in native order: both
  * halves run on one machine, nothing here goes on the wire.
  *
- * dawn_siphash_words(): SipHash-c-d with a 64-bit result. The last word mixes
- * in the word count, so inputs of different length differ.
+ * Unlike the paper's, a message here is whole words and its length is not
+ * appended, so whoever hashes must make sure that no input continues another:
+ * flow keys and cookies have one length, a cache key begins with its own.
  */
 #ifndef DAWN_MAPS_SIPHASH_H
 #define DAWN_MAPS_SIPHASH_H

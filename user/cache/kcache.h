@@ -22,6 +22,9 @@ struct dawn_kcache_fds {
 	int index, data, hits, vhosts, flow_table, unacked, config;
 };
 
+/* Return: 0; -EPROTO: the maps are not ours, of another version, or not
+ * configured yet; -EOPNOTSUPP: no way to wait for a grace period here; or
+ * another negative errno. */
 int dawn_kcache_open(struct dawn_kcache **out,
 		     const struct dawn_kcache_fds *fds);
 void dawn_kcache_close(struct dawn_kcache *kc); /* NULL is fine */
@@ -43,7 +46,8 @@ struct dawn_kcache_put {
 
 /* Put or replace. Replacing is atomic: XDP sends the old or the new response.
  * Return: 0 and where it stands; -E2BIG: more than DAWN_RESP_MAX or target too
- * long; -ENOSPC: no free slot; -EINVAL: date_off. */
+ * long; -ENOSPC: no free slot; -EINVAL: date_off; -EBUSY: another process holds
+ * the index for too long (20 ms), nothing changed. */
 int dawn_kcache_put(struct dawn_kcache *kc, const struct dawn_kcache_put *p,
 		    struct dawn_index_value *where);
 
@@ -54,10 +58,18 @@ int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 		       const char *target, size_t target_len, bool async);
 
 /* Free retired slots that no flow needs any more, and expired ones. Call it
- * now and then. Return: how many slots came free. */
+ * now and then; it never waits, looks at a part of the slots each time, and a
+ * slot takes two calls or more. Return: how many slots came free. */
 int dawn_kcache_reap(struct dawn_kcache *kc);
 
-/* Is this the entry of that target now? 0 or -ENOENT. */
+/* Wait a grace period, then free what can be freed: after asynchronous
+ * removals, and before a command exits that put or removed something. When it
+ * returns, no packet that arrives later gets what was replaced or removed
+ * before the call. Return: as dawn_kcache_reap(). */
+int dawn_kcache_sync(struct dawn_kcache *kc);
+
+/* Is this the entry of that target now (there, live, not expired)? 0 or
+ * -ENOENT. */
 int dawn_kcache_find(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 		     const char *target, size_t target_len,
 		     struct dawn_index_value *where);
@@ -66,13 +78,16 @@ int dawn_kcache_find(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
  * pointer is into the map: bytes may change under the reader. */
 const struct dawn_slot *dawn_kcache_next(struct dawn_kcache *kc,
 					 uint32_t *next);
+
+/* Any slot by number, whatever its state; NULL past the last. */
 const struct dawn_slot *dawn_kcache_slot(struct dawn_kcache *kc, uint32_t slot);
 
 /* XDP answers sent from a slot since it was filled. */
 uint64_t dawn_kcache_hits(struct dawn_kcache *kc, uint32_t slot);
 
-/* Virtual hosts: id of a name (lower case, no port), made if `create`.
- * Return: id >= 1; -ENOENT, -ENOSPC. */
+/* Virtual hosts: id of a name (lower case, no port), made if `create`. From the
+ * first one on, XDP answers for hosts in the list only.
+ * Return: id >= 1; -ENOENT, -ENOSPC, -EINVAL: no host name, -EBUSY. */
 int dawn_kcache_vhost(struct dawn_kcache *kc, const char *name, bool create);
 
 /* Fill prefix sums; for whoever builds a slot by hand (tests). */
