@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#include "user/app/afxdp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/app/date.h"
+#include "user/cache/kcache.h"
+
+#define ADDRESSES_MAX 64
+#define FLOWS_PER_SET (DAWN_FLOW_WAYS * 3 / 4)
+
+struct dawn_afxdp {
+	const struct dawn_options *o;
+	struct dawn_xdp xdp;
+	struct dawn_kcache *kcache;
+	uint8_t incarnation;   /* 0: no reactor yet */
+	uint64_t memory_bytes; /* of the reactors */
+	struct dawn_reactor *reactor[DAWN_QUEUES_MAX];
+};
+
+/* --- opening ------------------------------------------------------------- */
+
+static uint32_t flow_sets(uint32_t flows)
+{
+	uint32_t sets = 1;
+
+	if (!flows)
+		return 0;
+	while (sets < DAWN_FLOW_SETS_MAX && sets * FLOWS_PER_SET < flows)
+		sets *= 2;
+	/* A word of `unacked` is 8 sets. */
+	return sets < 8 ? 8 : sets;
+}
+
+static int open_kcache(struct dawn_afxdp *a, struct dawn_error *e)
+{
+	const struct dawn_kcache_fds fds = {
+		.index = a->xdp.map.cache_index,
+		.data = a->xdp.map.cache_data,
+		.hits = a->xdp.map.cache_hits,
+		.vhosts = a->xdp.map.vhosts,
+		.flow_table = a->xdp.map.flow_table,
+		.unacked = a->xdp.map.unacked,
+		.config = a->xdp.map.config,
+	};
+	int err = dawn_kcache_open(&a->kcache, &fds);
+
+	if (err)
+		snprintf(e->text, sizeof(e->text),
+			 "%s: cannot use the kernel cache: %s", a->xdp.ifname,
+			 strerror(-err));
+	return err;
+}
+
+static int check_queues(const struct dawn_afxdp *a, struct dawn_error *e)
+{
+	uint32_t have = a->xdp.queues;
+	uint32_t want = a->o->queues ? a->o->queues : have;
+
+	if (have <= DAWN_QUEUES_MAX && want == have)
+		return 0;
+	if (want > DAWN_QUEUES_MAX)
+		want = DAWN_QUEUES_MAX;
+	snprintf(e->text, sizeof(e->text),
+		 "%s has %u rx queues, not %u, and a queue that nobody serves "
+		 "loses its packets: try 'ethtool -L %s combined %u' (or rx)",
+		 a->xdp.ifname, have, want, a->xdp.ifname, want);
+	return -EINVAL;
+}
+
+static int check_alone(const struct dawn_afxdp *a, struct dawn_error *e)
+{
+	if (!a->xdp.adopted || !dawn_xdp_reactor_alive(&a->xdp))
+		return 0;
+	snprintf(e->text, sizeof(e->text),
+		 "%s is served by another dawnd already: end that one first",
+		 a->xdp.ifname);
+	return -EBUSY;
+}
+
+static int open_xdp(struct dawn_afxdp *a, struct dawn_error *e)
+{
+	const struct dawn_xdp_options xo = {
+		.ifname = a->o->ifname,
+		.mode = (enum dawn_xdp_mode)a->o->mode,
+		.flow_sets = flow_sets(a->o->flows),
+		.slots = a->o->slots,
+	};
+
+	return dawn_xdp_load(&a->xdp, &xo, e);
+}
+
+int dawn_afxdp_open(struct dawn_afxdp **out, const struct dawn_options *o,
+		    struct dawn_error *e)
+{
+	struct dawn_afxdp *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a) {
+		snprintf(e->text, sizeof(e->text), "out of memory");
+		return -ENOMEM;
+	}
+	a->o = o;
+	err = open_xdp(a, e);
+	if (err) {
+		free(a);
+		return err;
+	}
+	err = check_alone(a, e);
+	if (!err)
+		err = check_queues(a, e);
+	if (!err)
+		err = open_kcache(a, e);
+	if (err) {
+		dawn_afxdp_cancel(a);
+		return err;
+	}
+	*out = a;
+	return 0;
+}
+
+static void release(struct dawn_afxdp *a)
+{
+	dawn_kcache_close(a->kcache);
+	dawn_xdp_close(&a->xdp);
+	free(a);
+}
+
+void dawn_afxdp_cancel(struct dawn_afxdp *a)
+{
+	struct dawn_error ignored;
+
+	if (!a)
+		return;
+	dawn_afxdp_stop(a);
+	if (!a->xdp.adopted)
+		dawn_xdp_unload(a->xdp.ifname, &ignored);
+	release(a);
+}
+
+void dawn_afxdp_stop(struct dawn_afxdp *a)
+{
+	for (uint32_t q = 0; q < DAWN_QUEUES_MAX; q++) {
+		dawn_reactor_destroy(a->reactor[q]);
+		a->reactor[q] = NULL;
+	}
+}
+
+int dawn_afxdp_close(struct dawn_afxdp *a, struct dawn_error *e)
+{
+	int err;
+
+	if (!a)
+		return 0;
+	err = dawn_xdp_unload(a->xdp.ifname, e);
+	release(a);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* --- reactors ------------------------------------------------------------ */
+
+/* By default the reactors together take at most a quarter of the memory. */
+static uint64_t reactor_memory(const struct dawn_afxdp *a)
+{
+	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t share = pages * page / 4 / a->xdp.queues;
+
+	return share < DAWN_REACTOR_MEMORY_DEFAULT ? share : 0;
+}
+
+int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
+		     struct dawn_loop *loop,
+		     const struct dawn_reactor_protocol *http,
+		     struct dawn_error *e)
+{
+	struct dawn_reactor_options ro = {
+		.xdp = &a->xdp,
+		.loop = loop,
+		.queue = queue,
+		.threads = a->xdp.queues,
+		.peers = a->reactor,
+		.protocol[DAWN_SERVICE_HTTP] = *http,
+		.zero_copy = a->o->zero_copy,
+		.memory_bytes = reactor_memory(a),
+	};
+
+	if (!a->incarnation) {
+		/* A drain that a killed daemon began is over. */
+		__atomic_and_fetch(&a->xdp.config->flags,
+				   ~(uint32_t)DAWN_CONFIG_DRAIN,
+				   __ATOMIC_RELAXED);
+		dawn_afxdp_second(a);
+		a->incarnation = dawn_reactor_incarnation(&a->xdp);
+	}
+	ro.incarnation = a->incarnation;
+	a->memory_bytes += dawn_reactor_memory(&ro);
+	return dawn_reactor_create(&a->reactor[queue], &ro, e);
+}
+
+struct dawn_reactor *dawn_afxdp_reactor(struct dawn_afxdp *a, uint32_t queue)
+{
+	return a->reactor[queue];
+}
+
+struct dawn_kcache *dawn_afxdp_kcache(struct dawn_afxdp *a)
+{
+	return a->kcache;
+}
+
+unsigned int dawn_afxdp_ifindex(const struct dawn_afxdp *a)
+{
+	return a->xdp.ifindex;
+}
+
+uint32_t dawn_afxdp_queues(const struct dawn_afxdp *a)
+{
+	return a->xdp.queues;
+}
+
+void dawn_afxdp_refuse_new(struct dawn_afxdp *a)
+{
+	__atomic_or_fetch(&a->xdp.config->flags, DAWN_CONFIG_DRAIN,
+			  __ATOMIC_RELEASE);
+}
+
+uint32_t dawn_afxdp_second(struct dawn_afxdp *a)
+{
+	return dawn_date_update(a->xdp.config);
+}
+
+/* --- services ------------------------------------------------------------ */
+
+static int add(struct dawn_afxdp *a, const struct dawn_addr *addr,
+	       uint32_t port, uint8_t proto, enum dawn_service_kind kind,
+	       uint16_t group, struct dawn_error *e)
+{
+	struct dawn_service_key key = {
+		.addr = *addr,
+		.port = htons((uint16_t)port),
+		.proto = proto,
+	};
+	int id = dawn_xdp_add_service(&a->xdp, &key, kind, group, e);
+
+	return id < 0 ? id : 0;
+}
+
+static int add_address(struct dawn_afxdp *a, const struct dawn_addr *addr,
+		       struct dawn_error *e)
+{
+	uint8_t echo = dawn_addr_is_v4(addr) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	int err = add(a, addr, 0, echo, DAWN_SERVICE_ECHO, DAWN_GROUP_ECHO, e);
+
+	if (!err && a->o->http_port)
+		err = add(a, addr, a->o->http_port, IPPROTO_TCP,
+			  DAWN_SERVICE_HTTP, DAWN_GROUP_HTTP, e);
+	if (!err && a->o->hbtp_port)
+		err = add(a, addr, a->o->hbtp_port, IPPROTO_UDP,
+			  DAWN_SERVICE_HBTP, DAWN_GROUP_HBTP, e);
+	return err;
+}
+
+int dawn_afxdp_register(struct dawn_afxdp *a, struct dawn_error *e)
+{
+	struct dawn_addr addr[ADDRESSES_MAX];
+	int n = dawn_if_addresses(a->xdp.ifindex, addr, ADDRESSES_MAX);
+
+	if (n < 0) {
+		snprintf(e->text, sizeof(e->text),
+			 "%s: cannot read its addresses: %s", a->xdp.ifname,
+			 strerror(-n));
+		return n;
+	}
+	for (int i = 0; i < n; i++) {
+		int err = add_address(a, &addr[i], e);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- the start line ------------------------------------------------------ */
+
+__attribute__((format(printf, 3, 4))) static void
+append(char *text, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + len, size - len, fmt, ap);
+	va_end(ap);
+}
+
+static void append_addresses(const struct dawn_afxdp *a, char *text,
+			     size_t size)
+{
+	struct dawn_addr addr[ADDRESSES_MAX];
+	int n = dawn_if_addresses(a->xdp.ifindex, addr, ADDRESSES_MAX);
+	char buf[INET6_ADDRSTRLEN];
+
+	for (int i = 0; i < n; i++) {
+		bool v4 = dawn_addr_is_v4(&addr[i]);
+
+		inet_ntop(v4 ? AF_INET : AF_INET6,
+			  v4 ? (void *)&addr[i].w[3] : (void *)&addr[i], buf,
+			  sizeof(buf));
+		append(text, size, "%s%s", i ? " " : "", buf);
+	}
+	if (n <= 0)
+		append(text, size, "no address yet");
+}
+
+void dawn_afxdp_describe(const struct dawn_afxdp *a, char *text, size_t size)
+{
+	const struct dawn_config *c = a->xdp.config;
+	uint64_t maps = (uint64_t)c->flow_sets * DAWN_FLOW_SET_SIZE +
+			(uint64_t)c->slots * DAWN_SLOT_SIZE;
+
+	text[0] = '\0';
+	append(text, size, "%s: %s mode (%s), ", a->xdp.ifname,
+	       a->xdp.mode == DAWN_XDP_NATIVE ? "native" : "generic",
+	       a->xdp.mode_why);
+	append_addresses(a, text, size);
+	append(text, size,
+	       ", %u queue%s, %s, maps %llu MB, reactors at most %llu MB%s",
+	       a->xdp.queues, a->xdp.queues == 1 ? "" : "s",
+	       a->o->zero_copy ? "zero-copy" : "copy",
+	       (unsigned long long)(maps >> 20),
+	       (unsigned long long)(a->memory_bytes >> 20),
+	       a->xdp.adopted ? ", adopted" : "");
+}
