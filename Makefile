@@ -14,7 +14,7 @@
 #   other *.bpf.c            $(BUILD)/DIR/X.bpf.o, gen/DIR/X.skel.h
 .DELETE_ON_ERROR:
 .SUFFIXES:
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 # The first goal, whatever the included dependency files say.
 .DEFAULT_GOAL := all
 export PATH := $(PATH):/usr/sbin:/sbin
