@@ -12,7 +12,7 @@
 #
 # What is a test: $BUILD/tests/test_* (unit), $BUILD/asan/tests/test_* (asan),
 # and per folder $BUILD/tests/DIR/test_* and every executable script
-# tests/DIR/*.sh or *.py. It tells its checks by TAP lines (cmocka does) or a
+# tests/DIR/*.sh. It tells its checks by TAP lines (cmocka does) or a
 # last line "N passed, N failed", and leaves with 0, 77 (cannot run here; an
 # error where CI=true) or anything else (failed). A test without a check has
 # failed. A script may hold a line "# timeout: SECONDS".
@@ -72,7 +72,7 @@ stage_tests() {
     kernels) echo tests/kernels/run.sh ;;
     fuzz) programs "$build"/fuzz/fuzz_* ;;
     *)
-        programs "$build/tests/$1"/test_* "tests/$1"/*.sh "tests/$1"/*.py
+        programs "$build/tests/$1"/test_* "tests/$1"/*.sh
         # The sanitized build of programs that need no root.
         [ "$1" != epoll ] || programs "$build/asan/tests/$1"/test_*
         ;;
@@ -89,7 +89,7 @@ needs_root() {
 timeout_s() {
     local t
     case $1 in
-    *.sh | *.py) t=$(sed -n 's/^# timeout: \([0-9]*\).*/\1/p' "$1") ;;
+    *.sh) t=$(sed -n 's/^# timeout: \([0-9]*\).*/\1/p' "$1") ;;
     */fuzz/*) t=$((${FUZZ_S:-10} + 60)) ;;
     esac
     echo "${t:-300}"

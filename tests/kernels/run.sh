@@ -84,10 +84,9 @@ suite_image() {
     for p in "$build/dawn" "$build/dawnd"; do
         add_program "$p" "/usr/local/bin/${p##*/}"
     done
-    for p in "$build"/tests/progrun_*; do
-        [ -x "$p" ] && [ ! -d "$p" ] && add_program "$p" "/progrun/${p##*/}"
+    for p in "$build"/tests/progrun/test_*; do
+        [ ! -x "$p" ] || add_program "$p" "/progrun/${p##*/}"
     done
-    return 0
 }
 
 # A /dev/kvm is not enough: some guests have the node and no VMX or SVM.
@@ -110,6 +109,8 @@ random.trust_cpu=on tsc=reliable no_timer_check" </dev/null |
 }
 
 "$here/fetch.sh" "$kernel"
+[ -x "$build/tests/verifier_stats" ] ||
+    make -s BUILD="$build" "$build/tests/verifier_stats"
 base_image
 if [ $# -gt 0 ]; then
     objects_image "$@"
@@ -137,6 +138,11 @@ if ! grep -q '^@@ done' "$work/console"; then
 fi
 if [ "$failed" != 0 ] || [ $# -gt 0 ]; then
     sed -n '/^@@ start/,$p' "$work/console" | grep -v '^@@' || true
+fi
+if grep -q '^program,insns' "$work/console"; then
+    sed -n '/^program,insns/,/^@@/{/^[^@]/p}' "$work/console" |
+        grep -E '^[^ ]+(,[0-9]+){4}$' | tests/tools/verifier_stats.sh \
+        "$(sed -n 's/^@@ start //p' "$work/console")" | sed 's/^ok //' || true
 fi
 if [ "$passed" = 0 ] && [ "$failed" = 0 ]; then
     echo "not ok nothing was tested"
