@@ -93,7 +93,17 @@ struct dawn_tcp_open {
 	struct dawn_ring snd;         /* >= 16 kB */
 	uint32_t ts_offset;           /* config.ts_offset */
 	uint64_t now_us;
+	/* The rest may be zero, for the defaults below. */
+	uint16_t mss_max;         /* what a frame of ours holds; 0: no bound */
+	uint32_t keepalive_ms;    /* idle time before a probe; 0: never */
+	uint32_t user_timeout_ms; /* give up after no progress for so long */
+	uint32_t time_wait_ms;    /* 2 MSL */
+	uint32_t fin_wait_ms;     /* silence allowed in FIN_WAIT_2 */
 };
+
+#define DAWN_TCP_USER_TIMEOUT_MS 100000 /* RFC 9293, 3.8.3: R2 */
+#define DAWN_TCP_TIME_WAIT_MS    60000
+#define DAWN_TCP_FIN_WAIT_MS     60000
 
 /* What changed, for the caller to act on; OR-ed by input and timer. */
 #define DAWN_TCP_EV_DATA    0x01 /* more in-order bytes to read */
@@ -102,10 +112,9 @@ struct dawn_tcp_open {
 #define DAWN_TCP_EV_RESET   0x08 /* the peer reset; connection is CLOSED */
 #define DAWN_TCP_EV_TIMEOUT 0x10 /* gave up; CLOSED, RST is due */
 #define DAWN_TCP_EV_CLOSED  0x20 /* ended in order; forget it */
-#define DAWN_TCP_EV_PROGRESS \
-	0x40 /* the state is no longer what the flow
-					 * entry says (received or sent something
-					 * new): ownership must be DIRTY first */
+/* Something was received that the flow entry does not say. By then it is too
+ * late to win CLEAN -> dirty: ask dawn_tcp_would_progress() before. */
+#define DAWN_TCP_EV_PROGRESS 0x40
 
 struct dawn_tcp; /* see tcp_conn.h; size is fixed */
 
@@ -113,12 +122,25 @@ struct dawn_tcp; /* see tcp_conn.h; size is fixed */
 size_t dawn_tcp_sizeof(void);
 
 /* Set up from a flow entry. Unacknowledged bytes of the kernel half are put
- * back by dawn_tcp_adopt_sent() before any other call. */
+ * back by dawn_tcp_adopt_sent() before any other call. An entry in CLOSE_WAIT
+ * or later has had its EOF: no event repeats it, see dawn_tcp_state(). */
 void dawn_tcp_open(struct dawn_tcp *c, const struct dawn_tcp_open *o);
 
-/* Give the engine bytes that were sent already: they occupy
- * [flow->snd_una, flow->snd_nxt). Return: 0, or -ENOSPC. */
+/* Bytes that dawn_tcp_adopt_sent() must be given after open: those of
+ * [flow->snd_una, flow->snd_nxt), a FIN not counted. Until then the engine
+ * neither sends nor retransmits data. */
+uint32_t dawn_tcp_adopt_len(const struct dawn_tcp *c);
+
+/* Give the engine the bytes that were sent already.
+ * Return: 0, -EINVAL if len is not dawn_tcp_adopt_len(), -ENOSPC if the ring
+ * does not hold them. */
 int dawn_tcp_adopt_sent(struct dawn_tcp *c, const void *buf, uint32_t len);
+
+/* Would this segment make the connection something the flow entry cannot say:
+ * new data or FIN, the acknowledgment of our FIN, a reset? Then the caller
+ * must first take CLEAN off the owner word. Pure; true when in doubt. */
+bool dawn_tcp_would_progress(const struct dawn_tcp *c,
+			     const struct dawn_tcp_seg *seg);
 
 unsigned int dawn_tcp_input(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 			    uint64_t now_us);
@@ -131,8 +153,8 @@ bool dawn_tcp_output(struct dawn_tcp *c, uint64_t now_us,
 /* When dawn_tcp_timer() wants to be called; UINT64_MAX: never. */
 uint64_t dawn_tcp_deadline_us(const struct dawn_tcp *c);
 
-/* In-order bytes received: the first contiguous piece of the ring, without
- * taking them; dawn_tcp_linearize() makes all of them one piece. */
+/* In-order bytes received and not consumed; dawn_tcp_linearize() makes them one
+ * piece, valid until the next call on this connection. */
 uint32_t dawn_tcp_readable(const struct dawn_tcp *c);
 const uint8_t *dawn_tcp_linearize(struct dawn_tcp *c, uint32_t *len);
 void dawn_tcp_consume(struct dawn_tcp *c, uint32_t len);
@@ -153,9 +175,18 @@ void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,
 
 enum dawn_tcp_state dawn_tcp_state(const struct dawn_tcp *c);
 
-/* Everything sent is acknowledged, nothing is queued, held or unread, no FIN
- * either way: the flow entry can describe it. */
+/* Nothing is unsent, held or unread, no acknowledgment is owed, no FIN either
+ * way, no recovery under way. What is unacknowledged must be a response that
+ * the entry can name; then the flow entry can describe the connection. */
+bool dawn_tcp_settled(const struct dawn_tcp *c);
+
+/* Settled, and everything sent is acknowledged. */
 bool dawn_tcp_quiescent(const struct dawn_tcp *c);
+
+/* Sequence number that the next byte written will have; first one the peer has
+ * not acknowledged. */
+uint32_t dawn_tcp_write_seq(const struct dawn_tcp *c);
+uint32_t dawn_tcp_snd_una(const struct dawn_tcp *c);
 
 /* Write the connection's present state into a flow entry (numbers, window,
  * timestamps, RTT, cwnd; not owner, tuple, MAC, resp_*). */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* Round-trip time and retransmission timeout: RFC 6298.
+ *
+ * One segment at a time is timed, with microseconds, and never one that was
+ * sent twice (Karn). While a loss is repaired the peer's timestamp echoes give
+ * the samples (RFC 7323, 4), with milliseconds; see tcp_ack.c.
+ */
+#include "user/net/tcp_conn.h"
+
+static void set_rto(struct dawn_tcp *c)
+{
+	uint64_t rto = (uint64_t)c->srtt_us + 4ULL * c->rttvar_us;
+
+	if (rto < TCP_RTO_MIN_US)
+		rto = TCP_RTO_MIN_US;
+	if (rto > TCP_RTO_MAX_US)
+		rto = TCP_RTO_MAX_US;
+	c->rto_us = (uint32_t)rto;
+}
+
+void dawn_tcp_rtt_init(struct dawn_tcp *c, uint32_t srtt_us, uint32_t rttvar_us)
+{
+	c->srtt_us = tcp_min(srtt_us, TCP_RTO_MAX_US);
+	c->rttvar_us = tcp_min(rttvar_us, TCP_RTO_MAX_US);
+	c->rto_us = TCP_RTO_INIT_US; /* 2.1 */
+	if (c->srtt_us)
+		set_rto(c);
+}
+
+void dawn_tcp_rtt_sample(struct dawn_tcp *c, uint32_t rtt_us)
+{
+	uint32_t delta;
+
+	rtt_us = tcp_min(rtt_us, TCP_RTO_MAX_US);
+	if (!rtt_us)
+		rtt_us = 1; /* 0 means "no sample yet" */
+	if (!c->srtt_us) {  /* 2.2 */
+		c->srtt_us = rtt_us;
+		c->rttvar_us = rtt_us / 2;
+	} else { /* 2.3: RTTVAR first, it uses the old SRTT */
+		delta = rtt_us > c->srtt_us ? rtt_us - c->srtt_us
+					    : c->srtt_us - rtt_us;
+		c->rttvar_us = c->rttvar_us - c->rttvar_us / 4 + delta / 4;
+		c->srtt_us = c->srtt_us - c->srtt_us / 8 + rtt_us / 8;
+	}
+	set_rto(c);
+}
+
+/* The timeout with its backoff: RFC 6298, 5.5. */
+uint64_t dawn_tcp_rtt_timeout_us(const struct dawn_tcp *c)
+{
+	uint64_t t = (uint64_t)c->rto_us << (c->backoff < 16 ? c->backoff : 16);
+
+	return t < TCP_RTO_MAX_US ? t : TCP_RTO_MAX_US;
+}
