@@ -63,7 +63,10 @@ static bool is(struct dawn_index_value v, uint32_t slot, uint32_t gen)
 	return v.slot == slot && v.gen == gen;
 }
 
-/* Hash of a slot's own key. Another process may scribble: clamp. */
+/* Hash of a slot's own key. Another process may refill the slot meanwhile, and
+ * then the hash is of nothing: whoever acts on it does so by compare-and-swap
+ * with the gen that was read before, or on an index entry that names that gen,
+ * and both fail. */
 static void hash_slot(const struct dawn_kcache *kc, uint32_t i,
 		      struct dawn_index_key *ik)
 {
