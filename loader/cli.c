@@ -317,6 +317,33 @@ int dawn_cli_open(struct dawn_xdp *x, const char *ifname)
 	return dawn_cli_fail("%s", e.text);
 }
 
+int dawn_cli_default_dev(const char **ifname)
+{
+	static struct dawn_xdp_pin pins[DAWN_PINS_MAX];
+	int count, here = 0;
+
+	if (*ifname)
+		return DAWN_EXIT_OK;
+	count = dawn_xdp_list(pins, DAWN_PINS_MAX);
+	if (count < 0)
+		return dawn_cli_fail("cannot look into %s: %s", DAWN_PIN_ROOT,
+				     strerror(-count));
+	for (int i = 0; i < count && i < DAWN_PINS_MAX; i++) {
+		if (pins[i].here) {
+			*ifname = pins[i].ifname;
+			here++;
+		}
+	}
+	if (here == 1)
+		return DAWN_EXIT_OK;
+	*ifname = NULL;
+	if (!here)
+		return dawn_cli_fail("nothing is loaded in this network "
+				     "namespace");
+	return dawn_cli_usage("%d interfaces are loaded: say which by --dev",
+			      here);
+}
+
 /* ---- output ---- */
 
 #define COLUMNS_MAX 16

@@ -77,6 +77,11 @@ void dawn_cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * Return: DAWN_EXIT_OK (dawn_xdp_close() it) or the exit status. */
 int dawn_cli_open(struct dawn_xdp *x, const char *ifname);
 
+/* Where --dev is optional: leaves a given name alone, else takes the only
+ * interface of this network namespace that has pins. Return: DAWN_EXIT_OK or
+ * the exit status, after saying why. */
+int dawn_cli_default_dev(const char **ifname);
+
 /* A table of text: columns are as wide as their widest cell; a header that
  * starts with '>' makes its column flush right. Cells are copied. */
 struct dawn_table;

@@ -36,6 +36,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -622,16 +623,27 @@ static bool evict_idle(struct dawn_epoll *t)
 	return false;
 }
 
-static bool make_room(struct dawn_epoll *t)
+/* Does somebody wait? accept() reports a lack of descriptors also if not. */
+static bool pending(const struct listener *l)
 {
-	if (t->counts.open < t->o.conns_max || evict_idle(t))
+	struct pollfd p = { .fd = l->src.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
+}
+
+/* Nobody is evicted before there is somebody to take the place. */
+static bool make_room(const struct listener *l)
+{
+	if (!pending(l))
+		return false;
+	if (evict_idle(l->t))
 		return true;
-	pause_accepting(t);
+	pause_accepting(l->t);
 	return false;
 }
 
 /* Return: whether to go on accepting. */
-static bool accept_failed(struct dawn_epoll *t, int err)
+static bool accept_failed(const struct listener *l, int err)
 {
 	switch (err) {
 	case EINTR:
@@ -641,10 +653,7 @@ static bool accept_failed(struct dawn_epoll *t, int err)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		if (evict_idle(t))
-			return true;
-		pause_accepting(t);
-		return false;
+		return make_room(l);
 	default: /* EAGAIN; pending errors of the new socket, accept(2) */
 		return false;
 	}
@@ -655,13 +664,17 @@ static void accept_some(struct listener *l, int max)
 	struct sockaddr_storage ss;
 	struct dawn_epoll *t = l->t;
 
-	for (int i = 0; i < max && make_room(t); i++) {
+	for (int i = 0; i < max; i++) {
 		socklen_t len = sizeof(ss);
-		int fd = accept4(l->src.fd, (struct sockaddr *)&ss, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
+
+		if (t->counts.open >= t->o.conns_max && !make_room(l))
+			break;
+		fd = accept4(l->src.fd, (struct sockaddr *)&ss, &len,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd == -1) {
-			if (!accept_failed(t, errno))
+			if (!accept_failed(l, errno))
 				break;
 			continue;
 		}

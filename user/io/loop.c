@@ -388,7 +388,7 @@ static bool call_turns(struct dawn_loop *l)
 
 int dawn_loop_run(struct dawn_loop *l)
 {
-	bool again = false;
+	bool again = true; /* the hooks have not been asked yet */
 
 	while (!atomic_load(&l->stop)) {
 		int err = wait_events(l, again);

@@ -28,6 +28,10 @@ struct dawn_xdp_options {
 	uint32_t slots;      /* 0: default */
 	bool standalone;     /* no daemon: orphan_ttl is off */
 	bool assume_no_vlan; /* skip the refusal if tags may be hidden */
+	/* Not 0: somebody reverts at that time unless confirmed. The token is
+	 * any number that tells this load from another. */
+	uint32_t confirm_s;
+	uint64_t confirm_token;
 };
 
 /* An interface with our program on it, and its maps. fds are owned. */
@@ -46,6 +50,8 @@ struct dawn_xdp {
 			cache_data, cache_hits, vhosts, stats, reactor_stats,
 			config, queue_sent, xsks;
 	} map;
+	/* What load did, mmapped; NULL if bpftool loaded it. */
+	struct dawn_load_record *record;
 	/* mmapped, shared with XDP */
 	struct dawn_config *config;
 	struct dawn_flow_set *flow_table;
@@ -59,7 +65,8 @@ struct dawn_error {
 	char text[512];
 };
 
-/* Find what is loaded on an interface. Return: 0; -ENOENT: nothing. */
+/* Find what is loaded on an interface. Return: 0; -ENOENT: nothing (e->text
+ * then is empty, or tells of left-overs). */
 int dawn_xdp_open(struct dawn_xdp *x, const char *ifname, struct dawn_error *e);
 
 /* Adopt what is there, or: mount bpffs if needed, load, fill config and DEVMAPs,
@@ -72,6 +79,11 @@ int dawn_xdp_load(struct dawn_xdp *x, const struct dawn_xdp_options *o,
  * half-made and crashed set-ups. Return: 0, -ENOENT if there was nothing. */
 int dawn_xdp_unload(const char *ifname, struct dawn_error *e);
 
+/* Detach and remove the pins, nothing else: no map is read, so it works if
+ * layouts differ or something hangs. What load changed on the interface stays
+ * changed. Return: as dawn_xdp_unload(). */
+int dawn_xdp_off(const char *ifname, struct dawn_error *e);
+
 /* Close fds and mappings; the program stays attached. */
 void dawn_xdp_close(struct dawn_xdp *x);
 
@@ -80,6 +92,25 @@ void dawn_xdp_close(struct dawn_xdp *x);
 int dawn_xdp_add_service(struct dawn_xdp *x, const struct dawn_service_key *key,
 			 enum dawn_service_kind kind, uint16_t group,
 			 struct dawn_error *e);
+
+/* Is what stands there (half-made or not) of the load with that token? */
+bool dawn_xdp_made_by(const char *ifname, uint64_t confirm_token);
+
+/* Does a reactor serve it: did any queue's heartbeat come lately? */
+bool dawn_xdp_reactor_alive(const struct dawn_xdp *x);
+
+/* What is pinned, in whatever network namespace. */
+struct dawn_xdp_pin {
+	char ifname[IF_NAMESIZE];
+	uint64_t netns_inode; /* 0: the initial namespace's */
+	bool here;            /* made in the calling thread's namespace */
+	char dir[256];
+};
+
+#define DAWN_PINS_MAX 256 /* as many as anybody lists */
+
+/* Return: how many there are (up to max filled in) or negative errno. */
+int dawn_xdp_list(struct dawn_xdp_pin *out, int max);
 
 /* All unicast addresses of the interface, IPv4-mapped; link-local too.
  * Return: how many (up to max) or negative errno. */
