@@ -8,15 +8,23 @@
  *   untagged, into another VLAN. So: rx stripping off; on a veth, tx insertion
  *   off at the peer.
  * - Frames that native XDP sends on a veth arrive only if the receiving end
- *   runs NAPI. GRO on does that, and is less than putting a program there.
+ *   has an XDP program: without one veth_xdp_flush() returns early and they
+ *   wait in its ring. GRO at the peer, which turns its NAPI on, would do for
+ *   redirects but not for XDP_TX: 0 of 100 echo replies came. So a program that
+ *   passes everything goes to the peer, if it has none. It is loaded without
+ *   frags support first: that makes the kernel turn segmentation off at our
+ *   end, the path most used; only a large MTU needs the other.
  * - Generic XDP runs behind GRO and sees merged packets up to 64 kB, which fit
  *   no AF_XDP frame: GRO and LRO off, and on a veth segmentation off at the
  *   peer, whose TCP sends such packets too. (In native mode the kernel does
  *   the latter by itself.)
  */
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/io/xdp_load_priv.h"
 
@@ -100,25 +108,91 @@ static int prep_own(struct dawn_xdp *x, const struct dawn_if *i,
 
 /* ---- a veth's other end ---- */
 
+/* A program that passes everything. Return: its fd or negative errno. */
+static int load_pass(uint32_t flags, uint32_t *id)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = flags);
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "dawn_peer", "GPL", insns,
+			       sizeof(insns) / sizeof(insns[0]), &opts);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+		*id = info.id;
+	return fd;
+}
+
+struct peer_work {
+	unsigned int ifindex;
+	struct dawn_load_record *record;
+	struct turn turn;
+	bool wants_program;
+};
+
+static int attach_pass(struct peer_work *w, uint32_t prog_flags)
+{
+	int fd = load_pass(prog_flags, &w->record->peer_prog_id), err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_xdp_attach((int)w->ifindex, fd,
+			     XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST,
+			     NULL);
+	close(fd);
+	if (err)
+		w->record->peer_prog_id = 0;
+	return err;
+}
+
+static int prep_peer_here(void *arg)
+{
+	struct peer_work *w = arg;
+	struct dawn_if peer;
+	int err = turn_here(&w->turn);
+
+	if (err || !w->wants_program)
+		return err;
+	err = dawn_if_get(&peer, w->ifindex);
+	/* One of its own does as well: any verdict comes with NAPI. */
+	if (err || peer.xdp_driver_id)
+		return err;
+	err = attach_pass(w, 0);
+	if (err && err != -EBUSY && err != -EEXIST)
+		err = attach_pass(w, BPF_F_XDP_HAS_FRAGS);
+	return err;
+}
+
 static int prep_peer(struct dawn_xdp *x, struct dawn_peer *peer,
 		     enum dawn_xdp_mode mode, struct dawn_error *e)
 {
 	bool native = mode == DAWN_XDP_NATIVE;
-	struct turn t = { peer->name, TX_VLAN | (native ? F(GRO) : SEGMENTS),
-			  native ? F(GRO) : 0, &x->record->peer };
+	struct peer_work w = {
+		.ifindex = peer->ifindex,
+		.record = x->record,
+		.turn = { peer->name, TX_VLAN | (native ? 0 : SEGMENTS), 0,
+			  &x->record->peer },
+		.wants_program = native,
+	};
 	int err;
 
 	x->record->peer_netns_inode = peer->netns_inode;
 	x->record->peer_ifindex = peer->ifindex;
-	err = dawn_netns_call(peer->netns_fd, turn_here, &t);
+	dawn_prog_said_clear();
+	err = dawn_netns_call(peer->netns_fd, prep_peer_here, &w);
 	if (err)
 		return dawn_error_set(
 			e, err,
-			"cannot set offloads of %s, the other end "
-			"of veth %s (VLAN insertion off%s): %s",
+			"cannot prepare %s, the other end of veth "
+			"%s (VLAN insertion off, %s): %s",
 			peer->name, x->ifname,
-			native ? ", GRO on" : ", segmentation off",
-			strerror(-err));
+			native ? "an XDP program that passes all"
+			       : "segmentation off",
+			dawn_prog_said()[0] ? dawn_prog_said()
+					    : strerror(-err));
 	return 0;
 }
 
@@ -140,9 +214,13 @@ static int prep_veth(struct dawn_xdp *x, const struct dawn_if *i,
 		e, -EHOSTUNREACH,
 		"the other end of veth %s is in a network namespace that "
 		"cannot be reached from here (neither in /run/netns nor any "
-		"process's): run there `ethtool -K PEER txvlan off gro on`, "
-		"then load with --assume-no-vlan",
-		i->name);
+		"process's): run there `ethtool -K PEER txvlan off`%s, then "
+		"load with --assume-no-vlan",
+		i->name,
+		mode == DAWN_XDP_NATIVE
+			? " and put an XDP program on it (or answers from native "
+			  "mode never arrive; else --mode generic)"
+			: "");
 }
 
 int dawn_prep(struct dawn_xdp *x, const struct dawn_if *i,
@@ -156,17 +234,46 @@ int dawn_prep(struct dawn_xdp *x, const struct dawn_if *i,
 	return err;
 }
 
+static int detach_pass(const struct peer_work *w)
+{
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
+	struct dawn_if peer;
+	int err = dawn_if_get(&peer, w->ifindex);
+
+	/* Replaced meanwhile: then it is not ours to take off. */
+	if (err || !w->record->peer_prog_id ||
+	    peer.xdp_driver_id != w->record->peer_prog_id)
+		return err;
+	opts.old_prog_fd = bpf_prog_get_fd_by_id(w->record->peer_prog_id);
+	if (opts.old_prog_fd < 0)
+		return opts.old_prog_fd;
+	err = bpf_xdp_detach((int)w->ifindex, XDP_FLAGS_DRV_MODE, &opts);
+	close(opts.old_prog_fd);
+	return err;
+}
+
+static int undo_peer_here(void *arg)
+{
+	const struct peer_work *w = arg;
+	int err = detach_pass(w), err2 = 0;
+
+	if (w->record->peer.mask)
+		err2 = restore_here((void *)&w->turn);
+	return err ? err : err2;
+}
+
 static int undo_peer(struct dawn_load_record *r)
 {
 	struct dawn_peer peer;
-	struct turn t = { .record = &r->peer };
+	struct peer_work w = { .record = r, .turn.record = &r->peer };
 	int err = dawn_peer_refind(r->peer_netns_inode, r->peer_ifindex, &peer);
 
 	/* A peer that is gone needs nothing. */
 	if (err)
 		return 0;
-	t.ifname = peer.name;
-	err = dawn_netns_call(peer.netns_fd, restore_here, &t);
+	w.ifindex = peer.ifindex;
+	w.turn.ifname = peer.name;
+	err = dawn_netns_call(peer.netns_fd, undo_peer_here, &w);
 	dawn_peer_close(&peer);
 	return err;
 }
@@ -180,10 +287,11 @@ int dawn_prep_undo(struct dawn_load_record *r, const char *ifname,
 	/* Another number: an interface of that name made since. */
 	if (r->own.mask && ifindex && r->ifindex == ifindex)
 		err = restore_here(&t);
-	if (r->peer_ifindex && r->peer.mask)
+	if (r->peer_ifindex && (r->peer.mask || r->peer_prog_id))
 		err2 = undo_peer(r);
 	memset(&r->own, 0, sizeof(r->own));
 	memset(&r->peer, 0, sizeof(r->peer));
 	r->peer_ifindex = 0;
+	r->peer_prog_id = 0;
 	return err2 ? err2 : err;
 }

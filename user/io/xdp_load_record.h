@@ -37,9 +37,11 @@ struct dawn_load_record {
 	uint64_t peer_netns_inode;
 	uint32_t peer_ifindex; /* 0: no peer was touched */
 	uint32_t attached;     /* 1: load reached its end */
+	uint32_t peer_prog_id; /* put on the peer; 0: none */
+	uint32_t pad;
 	uint64_t loaded_unix_s;
 	char mode_why[128];
 };
-_Static_assert(sizeof(struct dawn_load_record) == 200, "record is ABI");
+_Static_assert(sizeof(struct dawn_load_record) == 208, "record is ABI");
 
 #endif
