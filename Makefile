@@ -71,6 +71,9 @@ ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
+# Our own sub-makes use every core, unless the caller has said how many.
+J = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 ### What becomes of which file ################################################
 B := $(BUILD)
 BPF_OBJ := $(patsubst bpf/%.bpf.c,$(B)/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -120,7 +123,7 @@ unit: $(UNIT_BIN) ## build and run the unit tests (no root)
 	$(Q)BUILD=$(B) tests/run.sh unit
 
 asan: ## the unit tests under ASan and UBSan
-	$(Q)$(MAKE) BUILD=$(B)/asan SAN=address,undefined test-programs
+	$(Q)$(MAKE) $(J) BUILD=$(B)/asan SAN=address,undefined test-programs
 	$(Q)BUILD=$(B) tests/run.sh asan
 
 # For its parts: `tests/run.sh STAGE...`.
@@ -128,8 +131,8 @@ test: private SHELL := $(ROOT_SHELL)
 test: private .SHELLFLAGS := -c
 test: ## all tests; asks for root where they need it
 	@tests/tools/deps.sh build demo test
-	$(Q)$(MAKE) all test-programs fuzz-programs
-	$(Q)$(MAKE) BUILD=$(B)/asan SAN=address,undefined test-programs
+	$(Q)$(MAKE) $(J) all test-programs fuzz-programs
+	$(Q)$(MAKE) $(J) BUILD=$(B)/asan SAN=address,undefined test-programs
 	$(Q)BUILD=$(B) tests/run.sh
 
 test-programs: $(UNIT_BIN) $(TEST_BIN) $(TOOL_BIN) $(TEST_BPF_OBJ)
@@ -141,14 +144,14 @@ demo: private SHELL := $(ROOT_SHELL)
 demo: private .SHELLFLAGS := -c
 demo: ## see it work in two namespaces; KEEP=1 leaves it up
 	@tests/tools/deps.sh build demo
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) $(J) all
 	$(Q)BUILD=$(B) KEEP=$(KEEP) tests/tools/as_root.sh tests/demo.sh
 
 bench: private SHELL := $(ROOT_SHELL)
 bench: private .SHELLFLAGS := -c
 bench: ## the benches of bench/
 	@tests/tools/deps.sh build demo bench
-	$(Q)$(MAKE) all test-programs bench-programs
+	$(Q)$(MAKE) $(J) all test-programs bench-programs
 	$(Q)BUILD=$(B) tests/tools/as_root.sh bench/run.sh
 
 .PHONY: bench-programs fuzz-programs
@@ -251,7 +254,10 @@ SCRIPTS = $(shell grep -rlIE '^\#!.*\b(ba)?sh\b' .ci tests bench docs loader \
 TIDY_SRC := $(LIB_SRC) $(MAIN_SRC) $(CLI_SRC) $(UNIT_SRC) $(TEST_SRC) \
 	$(HELP_SRC) $(TOOL_SRC) $(BENCH_SRC)
 
-check: check-format check-shell check-style check-tidy unit ## formatting, lints, unit tests (no root)
+check: ## formatting, lints, unit tests (no root)
+	$(Q)$(MAKE) $(J) check-format check-shell check-style check-tidy \
+		$(UNIT_BIN)
+	$(Q)$(MAKE) unit
 
 check-format:
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
