@@ -400,12 +400,14 @@ enum dawn_frame_kind dawn_frame_parse(const uint8_t *frame, uint32_t len,
 	struct cursor cur = { frame, frame + len };
 	struct dawn_frame f = { .mtu = 0 };
 	enum dawn_frame_kind kind;
+	const uint8_t *ip;
 	uint16_t ethertype = 0;
 	uint8_t proto = 0;
 
 	kind = parse_eth(&cur, &ethertype, &f.addr);
 	if (kind != DAWN_FRAME_TCP)
 		return kind;
+	ip = cur.pos;
 	if (ethertype == ETH_P_IP)
 		kind = parse_ip4(&cur, &proto, &f.addr);
 	else if (ethertype == ETH_P_IPV6)
@@ -414,6 +416,7 @@ enum dawn_frame_kind dawn_frame_parse(const uint8_t *frame, uint32_t len,
 		return DAWN_FRAME_OTHER;
 	if (kind != DAWN_FRAME_TCP)
 		return kind;
+	f.odd = cur.pos - ip != (ethertype == ETH_P_IP ? IP4_HEAD : IP6_HEAD);
 	if (proto == IPPROTO_TCP)
 		kind = parse_tcp(&cur, strict, &f);
 	else if (proto == IPPROTO_ICMP && ethertype == ETH_P_IP)

@@ -52,6 +52,7 @@ struct dawn_frame {
 	struct dawn_frame_addr addr; /* MACs are those of the frame itself */
 	struct dawn_tcp_seg seg;     /* TCP; ICMP_ERROR: `seq` as quoted */
 	bool csum_partial;           /* only the pseudo-header was summed */
+	bool odd;                    /* had IPv4 options or extension headers */
 	bool hard;                   /* ICMP: peer says it will never work */
 	uint32_t mtu;                /* ICMP: too big, this fits; else 0 */
 };

@@ -51,9 +51,10 @@
 #define TCP_PAWS_AGE_MS      2073600000U /* 24 days; RFC 7323, 5.5 */
 #define TCP_KEEPALIVE_MAX    9 /* probes unanswered before giving up */
 #define TCP_KEEPALIVE_GAP_US 75000000U
-#define TCP_CHALLENGE_MAX    10 /* a second and connection; RFC 5961, 7 */
-#define TCP_SACKED_MAX       8  /* ranges remembered; more are forgotten */
-#define TCP_MSS_MIN          88 /* leaves room beside 36 bytes of options */
+#define TCP_CHALLENGE_MAX    10   /* a second and connection; RFC 5961, 7 */
+#define TCP_SACKED_MAX       8    /* ranges remembered; more are forgotten */
+#define TCP_RCV_MSS          1460 /* what we told the peer, or a little more */
+#define TCP_MSS_MIN          88   /* leaves room beside 36 bytes of options */
 
 enum tcp_phase {
 	TCP_OPEN,     /* no loss known */

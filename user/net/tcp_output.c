@@ -11,8 +11,6 @@
 #include "maps/config.h"
 #include "user/net/tcp_conn.h"
 
-#define RCV_MSS 1460 /* what we told the peer, nearly */
-
 static uint8_t rcv_shift(const struct dawn_tcp *c)
 {
 	return c->opt & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
@@ -34,7 +32,7 @@ static uint16_t window_field(struct dawn_tcp *c)
 {
 	uint32_t unit = 1U << rcv_shift(c);
 	uint32_t room = window_room(c), wnd = c->rcv_adv - c->rcv_nxt;
-	uint32_t step = tcp_min(window_max(c) / 2, RCV_MSS);
+	uint32_t step = tcp_min(window_max(c) / 2, TCP_RCV_MSS);
 
 	if (room >= wnd + step)
 		wnd = room & ~(unit - 1);
@@ -56,7 +54,7 @@ void dawn_tcp_window_check(struct dawn_tcp *c)
 	uint32_t room = window_room(c);
 
 	if (tcp_can_receive(c) && wnd < max / 2 &&
-	    room >= wnd + tcp_min(max / 2, 2 * RCV_MSS))
+	    room >= wnd + tcp_min(max / 2, 2 * TCP_RCV_MSS))
 		c->ack_now = true;
 }
 

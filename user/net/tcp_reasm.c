@@ -197,7 +197,7 @@ unsigned int dawn_tcp_reasm_input(struct dawn_tcp *c,
 	unsigned int events = 0;
 
 	if (seg->len > c->rcv_mss)
-		c->rcv_mss = (uint16_t)tcp_min(seg->len, UINT16_MAX);
+		c->rcv_mss = (uint16_t)tcp_min(seg->len, TCP_RCV_MSS);
 	if (c->fin_held)
 		limit = tcp_seq_min(limit, c->rcv_fin);
 	if (dawn_seq_gt(end, limit)) { /* beyond the window: not taken */

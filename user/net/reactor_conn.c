@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* Control blocks: how a flow gets one, how it goes back to the kernel half,
+ * how it ends. See reactor.c for the theory.
+ *
+ * Memory is one mapping, made at the start and touched when used; the free
+ * list is last-in first-out, so that few pages are warm. Each connection has a
+ * receive and a send ring of the sizes that both halves advertise.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "user/net/reactor_int.h"
+
+#define CONN_RINGS_BYTES (CONN_RCV_BYTES + CONN_SND_BYTES)
+
+static size_t conn_stride(void)
+{
+	return (sizeof(struct dawn_conn) + 63) / 64 * 64 +
+	       (dawn_tcp_sizeof() + 63) / 64 * 64;
+}
+
+static void *map_memory(size_t bytes)
+{
+	void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return mem == MAP_FAILED ? NULL : mem;
+}
+
+static void free_put(struct dawn_reactor *r, struct dawn_conn *c)
+{
+	c->next = r->free;
+	r->free = c;
+}
+
+int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes)
+{
+	uint64_t each = CONN_RINGS_BYTES + conn_stride();
+	uint32_t buckets = 64;
+
+	r->conn_max = (uint32_t)(memory_bytes / each);
+	if (r->conn_max < 4)
+		r->conn_max = 4;
+	while (buckets < r->conn_max * 2)
+		buckets *= 2;
+	r->hash = calloc(buckets, sizeof(*r->hash));
+	r->hash_mask = buckets - 1;
+	r->pool_bytes = conn_stride() * r->conn_max;
+	r->rings_bytes = (size_t)CONN_RINGS_BYTES * r->conn_max;
+	r->pool = map_memory(r->pool_bytes);
+	r->rings = map_memory(r->rings_bytes);
+	if (!r->hash || !r->pool || !r->rings)
+		return -ENOMEM;
+	for (uint32_t i = r->conn_max; i-- > 0;) {
+		struct dawn_conn *c =
+			(void *)(r->pool + (size_t)i * conn_stride());
+
+		c->tcp = (void *)((uint8_t *)c + (sizeof(*c) + 63) / 64 * 64);
+		c->rings = r->rings + (size_t)i * CONN_RINGS_BYTES;
+		free_put(r, c);
+	}
+	return 0;
+}
+
+void dawn_conn_pool_destroy(struct dawn_reactor *r)
+{
+	if (r->pool)
+		munmap(r->pool, r->pool_bytes);
+	if (r->rings)
+		munmap(r->rings, r->rings_bytes);
+	free(r->hash);
+}
+
+/* Flow indices are spread by a keyed hash already. */
+static struct dawn_conn **bucket(const struct dawn_reactor *r, uint32_t flow)
+{
+	return &r->hash[(flow ^ flow >> 13) & r->hash_mask];
+}
+
+struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow)
+{
+	struct dawn_conn *c = *bucket(r, flow);
+
+	while (c && c->flow != flow)
+		c = c->hash_next;
+	return c;
+}
+
+static void hash_remove(struct dawn_reactor *r, struct dawn_conn *c)
+{
+	struct dawn_conn **b = bucket(r, c->flow);
+
+	if (c->flow == DAWN_FLOW_NONE)
+		return;
+	while (*b != c)
+		b = &(*b)->hash_next;
+	*b = c->hash_next;
+	c->flow = DAWN_FLOW_NONE;
+}
+
+static void link_conn(struct dawn_reactor *r, struct dawn_conn *c)
+{
+	struct dawn_conn **b = bucket(r, c->flow);
+
+	c->hash_next = *b;
+	*b = c;
+	c->prev = NULL;
+	c->next = r->all;
+	if (r->all)
+		r->all->prev = c;
+	r->all = c;
+	r->conn_count++;
+	COUNT(r, conn_open);
+}
+
+static void unlink_conn(struct dawn_reactor *r, struct dawn_conn *c)
+{
+	hash_remove(r, c);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		r->all = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	r->conn_count--;
+	COUNT(r, conn_closed);
+}
+
+void dawn_conn_forget(struct dawn_conn *c)
+{
+	c->lost = true;
+	dawn_loop_timer_stop(c->r->loop, &c->timer);
+	hash_remove(c->r, c);
+	dawn_conn_activate(c);
+}
+
+/* When the pool is dry, a connection that only waits out its TIME_WAIT makes
+ * room: RFC 9293 lets it go early when resources end. Those that are being
+ * pumped stay, the list of active ones points at them. */
+bool dawn_conn_room(struct dawn_reactor *r)
+{
+	if (r->free)
+		return true;
+	for (struct dawn_conn *c = r->all; c; c = c->next) {
+		if (!c->active &&
+		    dawn_tcp_state(c->tcp) == DAWN_TCP_TIME_WAIT) {
+			dawn_conn_release(c, DAWN_CLOSE_DONE);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The entry as it was while the word stood: with CLEAN, XDP might be writing
+ * to it meanwhile. */
+static bool snapshot(const struct dawn_reactor *r, uint32_t flow, uint64_t word,
+		     struct dawn_flow *out)
+{
+	memcpy(out, dawn_flows_at(&r->flows, flow), sizeof(*out));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return dawn_flows_held(&r->flows, flow, word);
+}
+
+static void set_addr(const struct dawn_reactor *r, const struct dawn_flow *f,
+		     const struct dawn_local_service *svc,
+		     struct dawn_frame_addr *a)
+{
+	memset(a, 0, sizeof(*a));
+	memcpy(a->lmac, r->o.xdp->mac, 6);
+	memcpy(a->rmac, f->peer_mac, 6);
+	a->vlan_outer = f->vlan_outer;
+	a->vlan_inner = f->vlan_inner;
+	a->outer_ad = f->flags & DAWN_FLOW_OUTER_AD;
+	a->laddr = svc->addr;
+	a->lport = svc->port;
+	a->raddr = f->raddr;
+	a->rport = f->rport;
+}
+
+/* What a frame, and the interface's MTU, leave for TCP options and payload. */
+static uint16_t mss_max(const struct dawn_reactor *r, bool v4)
+{
+	uint32_t mss = r->mtu - (v4 ? 40 : 60);
+	uint32_t room = DAWN_XSK_CHUNK - DAWN_FRAME_HEAD_MAX;
+
+	return (uint16_t)(mss < room ? mss : room);
+}
+
+static int start_engine(struct dawn_conn *c, const struct dawn_flow *f,
+			uint64_t sent_us)
+{
+	struct dawn_reactor *r = c->r;
+	struct dawn_tcp_open o = {
+		.flow = f,
+		.rcv = { c->rings, CONN_RCV_BYTES },
+		.snd = { c->rings + CONN_RCV_BYTES, CONN_SND_BYTES },
+		.ts_offset = r->config->ts_offset,
+		.now_us = sent_us,
+		.mss_max = mss_max(r, dawn_addr_is_v4(&f->raddr)),
+	};
+	const uint8_t *bytes;
+	uint32_t len;
+
+	dawn_tcp_open(c->tcp, &o);
+	len = dawn_tcp_adopt_len(c->tcp);
+	if (!len)
+		return 0;
+	bytes = dawn_slot_bytes(r, f, f->snd_una, len);
+	if (!bytes || dawn_tcp_adopt_sent(c->tcp, bytes, len))
+		return -ESTALE;
+	return 0;
+}
+
+static void init_conn(struct dawn_conn *c, struct dawn_reactor *r,
+		      uint32_t flow, uint64_t word)
+{
+	struct dawn_tcp *tcp = c->tcp;
+	uint8_t *rings = c->rings;
+
+	memset(c, 0, sizeof(*c));
+	c->tcp = tcp;
+	c->rings = rings;
+	c->r = r;
+	c->flow = flow;
+	c->word = word;
+	c->timer.fire = dawn_conn_timer_fire;
+	c->stream.ops = &dawn_reactor_stream_ops;
+}
+
+int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
+		   uint32_t flow, uint64_t word, uint64_t sent_us)
+{
+	const struct dawn_local_service *svc;
+	struct dawn_conn *c;
+	struct dawn_flow f;
+	int err;
+
+	if (!dawn_conn_room(r))
+		return -ENOMEM;
+	if (!snapshot(r, flow, word, &f))
+		return -EAGAIN;
+	svc = dawn_local_by_id(r, f.service);
+	if (!svc || svc->svc.kind >= 4)
+		return -ENOENT;
+	c = r->free;
+	r->free = c->next;
+	init_conn(c, r, flow, word);
+	err = start_engine(c, &f, sent_us);
+	if (err) {
+		free_put(r, c);
+		return err;
+	}
+	set_addr(r, &f, svc, &c->addr);
+	c->stream.protocol = r->o.protocol[svc->svc.kind].ops;
+	c->stream.server = r->o.protocol[svc->svc.kind].server;
+	c->stream.raddr = f.raddr;
+	c->stream.rport = ntohs(f.rport);
+	c->stream.service = f.service;
+	c->stream.group = svc->svc.group;
+	c->read_seq = f.rcv_nxt;
+	c->req_seq = f.rcv_nxt;
+	link_conn(r, c);
+	*out = c;
+	return 0;
+}
+
+/* The bytes of a kernel-sent response were copied when the control block was
+ * made, so its slot may be reused from here on. */
+bool dawn_conn_dirty(struct dawn_conn *c)
+{
+	struct dawn_flows *t = &c->r->flows;
+	struct dawn_flow *f;
+
+	if (c->lost)
+		return false;
+	if (!dawn_owner_is_clean(c->word))
+		return true;
+	if (!dawn_flows_dirty(t, c->flow, &c->word)) {
+		c->lost = true;
+		return false;
+	}
+	f = dawn_flows_at(t, c->flow);
+	f->resp_kind = DAWN_RESP_NONE;
+	dawn_flows_set_unacked(t, c->flow, false);
+	return true;
+}
+
+bool dawn_conn_attach(struct dawn_conn *c)
+{
+	if (c->open)
+		return true;
+	if (!dawn_conn_dirty(c))
+		return false;
+	c->stream.now_ms = c->r->now_us / 1000;
+	if (!c->stream.protocol || c->stream.protocol->open(&c->stream)) {
+		dawn_conn_abort(c);
+		return false;
+	}
+	c->open = true;
+	return true;
+}
+
+static void write_entry(struct dawn_conn *c, struct dawn_flow *f,
+			uint32_t resp_len)
+{
+	dawn_tcp_export(c->tcp, f);
+	memcpy(f->peer_mac, c->addr.rmac, 6);
+	f->vlan_outer = c->addr.vlan_outer;
+	f->vlan_inner = c->addr.vlan_inner;
+	f->flags &= (uint8_t)~DAWN_FLOW_OUTER_AD;
+	f->flags |= c->addr.outer_ad ? DAWN_FLOW_OUTER_AD : 0;
+	f->dupacks = 0;
+	f->last_seen_ms = dawn_ms(c->r->now_us);
+	f->resp_kind = DAWN_RESP_NONE;
+	if (!resp_len)
+		return;
+	f->last_sent_ms = f->last_seen_ms;
+	f->resp_kind = c->resp.head ? DAWN_RESP_HEAD : DAWN_RESP_GET;
+	f->resp_seq = c->resp_end - resp_len;
+	f->resp_len = resp_len;
+	f->resp_slot = c->resp.slot;
+	f->resp_gen = c->resp.gen;
+	f->resp_date_s = c->resp.date_s;
+	f->req_seq = c->req_seq;
+	f->req_len = (uint16_t)c->req_len;
+}
+
+/* May what is unacknowledged be named in the entry?
+ * Return: 0 it may not; 1 nothing is; else *resp_len is set. */
+static bool nameable(const struct dawn_conn *c, uint32_t *resp_len)
+{
+	uint32_t una = dawn_tcp_snd_una(c->tcp);
+	uint32_t end = dawn_tcp_write_seq(c->tcp);
+
+	*resp_len = 0;
+	if (una == end)
+		return true;
+	if (!c->resp_valid || c->resp_end != end || c->req_len > UINT16_MAX)
+		return false;
+	*resp_len = dawn_slot_resp_len(c->r, c->resp.slot, c->resp.head);
+	return *resp_len && end - una <= *resp_len &&
+	       dawn_slot_is(c->r, c->resp.slot, c->resp.gen, true);
+}
+
+/* CLEAN with something unacknowledged stays: we retransmit for XDP. A flow in
+ * LAST_ACK is not settled, it stays to its end. */
+bool dawn_conn_give(struct dawn_conn *c)
+{
+	struct dawn_reactor *r = c->r;
+	struct dawn_flow *f = dawn_flows_at(&r->flows, c->flow);
+	uint32_t resp_len;
+
+	if (r->drain_us || !dawn_tcp_settled(c->tcp) ||
+	    (c->open && !c->stream.protocol->idle(&c->stream)) ||
+	    !nameable(c, &resp_len))
+		return false;
+	if (!dawn_conn_dirty(c))
+		return false;
+	write_entry(c, f, resp_len);
+	if (resp_len) {
+		/* Bit first, then look, see maps/cache.h. */
+		dawn_flows_set_unacked(&r->flows, c->flow, true);
+		if (!dawn_slot_is(r, c->resp.slot, c->resp.gen, true)) {
+			dawn_flows_set_unacked(&r->flows, c->flow, false);
+			f->resp_kind = DAWN_RESP_NONE;
+			c->resp_valid = false;
+			return false;
+		}
+	}
+	if (!dawn_flows_give(&r->flows, c->flow, &c->word))
+		return false; /* never: only we change a dirty word */
+	COUNT(r, to_kernel);
+	c->lost = true; /* the flow is not ours any more */
+	dawn_conn_release(c, DAWN_CLOSE_DONE);
+	return true;
+}
+
+static void take_counts(struct dawn_conn *c)
+{
+	struct dawn_tcp_counts *n = dawn_tcp_counts(c->tcp);
+	struct dawn_reactor *r = c->r;
+
+	COUNT_ADD(r, tcp_retransmit, n->retransmit);
+	COUNT_ADD(r, tcp_rto, n->rto);
+	COUNT_ADD(r, tcp_fast_retransmit, n->fast_retransmit);
+	COUNT_ADD(r, tcp_ooo, n->ooo);
+	COUNT_ADD(r, tcp_challenge_ack, n->challenge_ack);
+	COUNT_ADD(r, tcp_rst_sent, n->rst_sent);
+	memset(n, 0, sizeof(*n));
+}
+
+static void tell_closed(struct dawn_conn *c, enum dawn_close_reason why)
+{
+	const struct dawn_proto_ops *p = c->stream.protocol;
+
+	if (!c->open)
+		return;
+	c->open = false;
+	if (c->lost && p->handed_back)
+		p->handed_back(&c->stream);
+	else
+		p->closed(&c->stream, why);
+}
+
+void dawn_conn_release(struct dawn_conn *c, enum dawn_close_reason why)
+{
+	struct dawn_reactor *r = c->r;
+
+	dawn_loop_timer_stop(r->loop, &c->timer);
+	take_counts(c);
+	tell_closed(c, why);
+	if (!c->lost)
+		dawn_flows_free(&r->flows, c->flow, &c->word);
+	unlink_conn(r, c);
+	free_put(r, c);
+}
+
+/* Nothing is known of the peer's view but the entry; good enough for a RST,
+ * which the peer accepts if nothing was lost since. */
+void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word)
+{
+	struct dawn_frame f = { .mtu = 0 };
+	const struct dawn_local_service *svc;
+	struct dawn_flow e;
+
+	if (!dawn_flows_dirty(&r->flows, flow, &word))
+		return;
+	e = *dawn_flows_at(&r->flows, flow);
+	svc = dawn_local_by_id(r, e.service);
+	if (svc) {
+		set_addr(r, &e, svc, &f.addr);
+		f.seg.flags = DAWN_TCP_ACK;
+		f.seg.ack = e.snd_nxt; /* becomes the RST's SEQ */
+		dawn_reactor_send_rst(r, &f);
+	}
+	dawn_flows_free(&r->flows, flow, &word);
+}

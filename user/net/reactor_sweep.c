@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* Flows for which no packet speaks.
+ *
+ * `unacked` is walked every 10 ms: a response that XDP sent and nobody
+ * acknowledged within the RTO is sent again by us. The flow is taken (CLEAN:
+ * the entry still says all there is to know), the engine gets the response's
+ * bytes and the time at which they were sent, and its timer does the rest.
+ *
+ * flow_table is walked slowly, a round in SWEEP_ROUND_US: kernel-owned flows
+ * that were idle for the keep-alive time are taken and closed by a FIN; what a
+ * dead incarnation left is buried (CLEAN flows go to the kernel half as they
+ * are); flows that XDP gave to us but whose packet was lost on the way go back.
+ *
+ * Every thread walks everything, but acts on kernel-owned and dead flows of
+ * its own part only (set % threads), and on its own user-owned flows anywhere.
+ *
+ * While draining the table is walked in every step and idleness means
+ * DRAIN_IDLE_MS, later any.
+ */
+#include <errno.h>
+
+#include "user/net/reactor_int.h"
+
+#define SCAN_US        10000
+#define SWEEP_US       20000
+#define SWEEP_ROUND_US 5000000
+#define DRAIN_IDLE_MS  200
+/* Then flows that never rest are closed between two requests. */
+#define DRAIN_PATIENCE_US 1000000
+/* A packet for a CLEAN flow that did not arrive in this time never will. */
+#define LOST_PACKET_MS 1000
+/* How long flows of a dead incarnation may stay without speaking: their peers
+ * get a RST if they do speak, which is better than silence. */
+#define BURY_US 60000000
+
+#define RTO_FIRST_US 1000000U /* RFC 6298, 2.1 */
+#define RTO_MIN_US   200000U  /* as the engine's */
+#define RTO_MAX_US   60000000U
+
+static bool in_part(const struct dawn_reactor *r, uint32_t flow)
+{
+	return flow / DAWN_FLOW_WAYS % r->o.threads == r->o.queue;
+}
+
+static uint32_t rto_us(const struct dawn_flow *f)
+{
+	uint64_t rto = RTO_FIRST_US;
+
+	if (f->srtt_us)
+		rto = (uint64_t)f->srtt_us + 4ULL * f->rttvar_us;
+	if (rto < RTO_MIN_US)
+		return RTO_MIN_US;
+	return rto > RTO_MAX_US ? RTO_MAX_US : (uint32_t)rto;
+}
+
+/* Since when, in the entry's clock, which wraps; never in the future. */
+static uint64_t ago_us(const struct dawn_reactor *r, uint32_t ms)
+{
+	int32_t ago = (int32_t)(dawn_ms(r->now_us) - ms);
+
+	return ago > 0 ? (uint64_t)ago * 1000 : 0;
+}
+
+/* Own a flow that nobody speaks for; its control block in *c. Return: true. */
+static bool take(struct dawn_reactor *r, uint32_t flow, uint64_t ago,
+		 struct dawn_conn **c)
+{
+	enum dawn_claim got;
+	uint64_t word;
+	int err;
+
+	if (!dawn_conn_room(r))
+		return false;
+	got = dawn_flows_claim(&r->flows, flow, NULL, &word);
+	if (got == DAWN_CLAIM_TAKEN)
+		COUNT(r, flow_taken);
+	else if (got != DAWN_CLAIM_OURS || dawn_conn_find(r, flow) ||
+		 !dawn_owner_is_clean(word))
+		return false;
+	*c = dawn_conn_find(r, flow);
+	if (*c)
+		dawn_conn_forget(*c);
+	err = dawn_conn_make(c, r, flow, word, r->now_us - ago);
+	if (!err)
+		return true;
+	if (err == -ENOMEM)
+		dawn_flows_give(&r->flows, flow, &word);
+	else if (err != -EAGAIN)
+		dawn_conn_reset_flow(r, flow, word);
+	return false;
+}
+
+static void scan_flow(void *arg, uint32_t flow)
+{
+	struct dawn_reactor *r = arg;
+	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
+	uint64_t word = dawn_flows_owner(&r->flows, flow);
+	uint64_t ago = ago_us(r, f->last_sent_ms);
+	struct dawn_conn *c;
+
+	if (dawn_owner_state(word) == DAWN_OWNER_KERNEL) {
+		if (!in_part(r, flow))
+			return;
+	} else if (!dawn_flows_ours(&r->flows, word)) {
+		if (in_part(r, flow) && dawn_owner_is_clean(word))
+			dawn_flows_bury(&r->flows, flow, word);
+		return;
+	} else if (dawn_conn_find(r, flow)) {
+		return;
+	}
+	if (ago < rto_us(f) || !take(r, flow, ago, &c))
+		return;
+	/* It may have been acknowledged just before we won it. */
+	if (dawn_tcp_deadline_us(c->tcp) <= r->now_us) {
+		c->events |= dawn_tcp_timer(c->tcp, r->now_us);
+		COUNT(r, kernel_retransmit);
+	}
+	dawn_conn_activate(c);
+}
+
+static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
+{
+	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
+	uint64_t idle = ago_us(r, f->last_seen_ms);
+
+	if (!r->drain_us)
+		return idle >= r->o.keepalive_ms * 1000ULL &&
+		       !dawn_flows_unacked(&r->flows, flow);
+	return idle >= DRAIN_IDLE_MS * 1000 ||
+	       r->now_us - r->drain_us >= DRAIN_PATIENCE_US;
+}
+
+static void close_idle(struct dawn_reactor *r, uint32_t flow)
+{
+	struct dawn_conn *c;
+
+	if (!idle_enough(r, flow) || !take(r, flow, 0, &c))
+		return;
+	/* Looked again, now that nobody else writes to it. */
+	if (idle_enough(r, flow) && dawn_conn_dirty(c))
+		dawn_tcp_shutdown(c->tcp);
+	dawn_conn_activate(c);
+}
+
+/* A flow of ours; with a control block everything is in order. */
+static void sweep_ours(struct dawn_reactor *r, uint32_t flow, uint64_t word)
+{
+	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
+	const struct dawn_conn *c = dawn_conn_find(r, flow);
+
+	if (c && c->word == word)
+		return;
+	if (!dawn_owner_is_clean(word)) {
+		if (!c)
+			dawn_conn_reset_flow(r, flow, word); /* never */
+		return;
+	}
+	if (ago_us(r, f->last_seen_ms) >= LOST_PACKET_MS * 1000 &&
+	    !dawn_flows_unacked(&r->flows, flow))
+		dawn_flows_give(&r->flows, flow, &word);
+}
+
+static void sweep_flow(struct dawn_reactor *r, uint32_t flow)
+{
+	uint64_t word = dawn_flows_owner(&r->flows, flow);
+
+	if (dawn_owner_state(word) == DAWN_OWNER_FREE)
+		return;
+	if (dawn_flows_ours(&r->flows, word)) {
+		r->sweep_left++;
+		sweep_ours(r, flow, word);
+		return;
+	}
+	if (!in_part(r, flow))
+		return;
+	if (dawn_owner_state(word) == DAWN_OWNER_KERNEL) {
+		r->sweep_left++;
+		close_idle(r, flow);
+	} else if (dawn_owner_state(word) == DAWN_OWNER_USER &&
+		   (dawn_owner_is_clean(word) ||
+		    r->now_us - r->start_us >= BURY_US || r->drain_us)) {
+		dawn_flows_bury(&r->flows, flow, word);
+	}
+}
+
+/* FREE ways have no tag, so an empty set costs one cache line. */
+static void sweep_set(struct dawn_reactor *r, uint32_t set)
+{
+	const struct dawn_flow_set *s = &r->flows.sets[set];
+
+	for (uint32_t way = 0; way < DAWN_FLOW_WAYS; way++) {
+		if (s->tag[way] || s->flow[way].owner)
+			sweep_flow(r, set * DAWN_FLOW_WAYS + way);
+	}
+}
+
+static void sweep_step(struct dawn_reactor *r)
+{
+	uint32_t sets = r->flows.set_count;
+	uint32_t n = r->drain_us ? sets
+				 : sets / (SWEEP_ROUND_US / SWEEP_US) + 1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (r->sweep_set == 0)
+			r->sweep_left = 0;
+		sweep_set(r, r->sweep_set);
+		r->sweep_set = (r->sweep_set + 1) & (sets - 1);
+	}
+	if (r->drain_us && n == sets)
+		atomic_store(&r->swept, r->sweep_left == 0);
+}
+
+void dawn_reactor_sweep(struct dawn_reactor *r)
+{
+	uint32_t words = DAWN_UNACKED_WORDS(r->flows.set_count);
+
+	if (r->now_us - r->scan_us >= SCAN_US) {
+		r->scan_us = r->now_us;
+		dawn_flows_each_unacked(&r->flows, 0, words, scan_flow, r);
+	}
+	if (r->now_us - r->sweep_us >= SWEEP_US) {
+		r->sweep_us = r->now_us;
+		sweep_step(r);
+	}
+}
+
+/* The deadline of a drain: whatever is left in our part is reset. */
+void dawn_reactor_reset_flows(struct dawn_reactor *r)
+{
+	uint32_t flows = r->flows.set_count * DAWN_FLOW_WAYS;
+	uint64_t word;
+
+	for (uint32_t flow = 0; flow < flows; flow++) {
+		word = dawn_flows_owner(&r->flows, flow);
+		if (dawn_owner_state(word) == DAWN_OWNER_FREE ||
+		    dawn_conn_find(r, flow))
+			continue;
+		if (!dawn_flows_ours(&r->flows, word) && !in_part(r, flow))
+			continue;
+		if (dawn_owner_state(word) == DAWN_OWNER_USER &&
+		    dawn_owner_incarnation(word) != r->flows.incarnation)
+			dawn_flows_bury(&r->flows, flow, word);
+		switch (dawn_flows_claim(&r->flows, flow, NULL, &word)) {
+		case DAWN_CLAIM_TAKEN:
+		case DAWN_CLAIM_OURS:
+			r->rst_tokens = 1; /* these are all due */
+			dawn_conn_reset_flow(r, flow, word);
+			(void)dawn_xsk_flush(r->xsk);
+			break;
+		default:
+			break;
+		}
+	}
+}
