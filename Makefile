@@ -195,7 +195,7 @@ SKEL_USERS := $(shell grep -ls 'include "[^"]*\.skel\.h"' \
 	user/*/*.[ch] loader/*.[ch] tests/*/*.[ch] bench/*.[ch])
 skels = $(shell sed -n 's/.*include "\([^"]*\.skel\.h\)".*/\1/p' $(1))
 $(foreach s,$(filter %.c,$(SKEL_USERS)),$(eval \
-	$(call obj,$(s)) $(B)/clang/$(s:.c=.o): | \
+	$(call obj,$(s)) $(s:%.c=$(B)/clang/%.o) $(s:%.c=$(B)/fuzz/obj/%.o): | \
 	$(addprefix $(B)/gen/,$(call skels,$(s)))))
 
 define link
@@ -239,12 +239,21 @@ $(TOOL_BIN):
 	$(call link)
 
 # libFuzzer comes with clang; the library is built again to be instrumented.
-$(FUZZ_BIN): $(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(B)/libdawn.a
+FUZZ_CFLAGS := -O1 -g -std=c17 $(WARN) -fno-strict-aliasing \
+	-fno-omit-frame-pointer -fno-sanitize-recover=all
+$(B)/fuzz/obj/%.o: %.c $(B)/bpf.flags | $(B)/tools.ok
 	$(Q)mkdir -p $(@D)
 	$(Q)$(if $(Q),echo "  FUZZ    $@")
-	$(Q)$(BPF_CLANG) $(CPPFLAGS) -std=c17 -O1 -g -fno-strict-aliasing $(WARN) \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $< $(LIB_SRC) $(LDLIBS)
+	$(Q)$(BPF_CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP \
+		-fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(B)/fuzz/libdawn.a: $(LIB_SRC:%.c=$(B)/fuzz/obj/%.o) \
+		$(HELP_SRC:%.c=$(B)/fuzz/obj/%.o) $(B)/lib.list
+	$(archive)
+
+$(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libdawn.a
+	$(Q)$(BPF_CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ \
+		$(filter %.o %.a,$^) $(LDLIBS)
 
 ### Checks ####################################################################
 C_FILES = $(shell find bpf maps user loader tests bench vmlinux \
@@ -342,5 +351,5 @@ uninstall: ## remove what install has copied
 		[ ! -d "$(DESTDIR)$$d" ] || \
 		find "$(DESTDIR)$$d" -depth -type d -empty -delete; done
 
--include $(shell find $(B)/obj $(B)/clang -name '*.d' 2>/dev/null) \
+-include $(shell find $(B)/obj $(B)/clang $(B)/fuzz -name '*.d' 2>/dev/null) \
 	$(wildcard $(B)/*.d $(B)/bench/*.d $(B)/tests/*/*.d)
