@@ -143,7 +143,9 @@ static inline bool kc_change(struct dawn_slot *s, uint32_t gen,
 
 static inline bool kc_swap_writer(__u64 *writer, uint64_t from, uint64_t to)
 {
-	return __atomic_compare_exchange_n(writer, &from, to, false,
+	__u64 expected = from; /* not uint64_t to clang, where that is long */
+
+	return __atomic_compare_exchange_n(writer, &expected, to, false,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 

@@ -104,12 +104,14 @@ uint32_t dawn_flows_find(const struct dawn_flows *t,
 static bool swap(const struct dawn_flows *t, uint32_t flow, uint64_t *word,
 		 uint64_t next)
 {
-	if (!__atomic_compare_exchange_n(&dawn_flows_at(t, flow)->owner, word,
-					 next, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_ACQUIRE))
-		return false;
-	*word = next;
-	return true;
+	__u64 seen = *word; /* not uint64_t to clang, where that is long */
+	bool won = __atomic_compare_exchange_n(&dawn_flows_at(t, flow)->owner,
+					       &seen, next, false,
+					       __ATOMIC_SEQ_CST,
+					       __ATOMIC_ACQUIRE);
+
+	*word = won ? next : seen;
+	return won;
 }
 
 /* The word that follows `word` when it becomes `state`. */
