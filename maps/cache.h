@@ -77,6 +77,9 @@ _Static_assert(sizeof(struct dawn_cache_key) == 256, "cache key is ABI");
 
 /* Vary: Accept-Encoding: XDP punts a request that has Accept-Encoding. */
 #define DAWN_ENTRY_VARIES 0x01
+/* User space only: promoted from a file by a daemon, which watches that file
+ * as long as it lives; the next daemon starts without such entries. */
+#define DAWN_ENTRY_FILE 0x02
 
 struct dawn_slot {
 	__u32 state; /* enum dawn_slot_state */
