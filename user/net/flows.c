@@ -105,10 +105,9 @@ static bool swap(const struct dawn_flows *t, uint32_t flow, uint64_t *word,
 		 uint64_t next)
 {
 	__u64 seen = *word; /* not uint64_t to clang, where that is long */
-	bool won = __atomic_compare_exchange_n(&dawn_flows_at(t, flow)->owner,
-					       &seen, next, false,
-					       __ATOMIC_SEQ_CST,
-					       __ATOMIC_ACQUIRE);
+	bool won = __atomic_compare_exchange_n(
+		&dawn_flows_at(t, flow)->owner, &seen, next, false,
+		__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
 
 	*word = won ? next : seen;
 	return won;
