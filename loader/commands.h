@@ -16,7 +16,11 @@
 	X(unload, "detach, restore the interface, remove pins") \
 	X(status, "what is loaded where")                       \
 	X(allow, "access list: let a prefix in")                \
-	X(deny, "access list: drop everything from a prefix")
+	X(deny, "access list: drop everything from a prefix")   \
+	X(stats, "counters of both halves")                     \
+	X(cache, "the kernel cache: put, get, ls, purge")       \
+	X(flows, "TCP connections, and who has them")           \
+	X(ping, "HBTP Pings over UDP, timed")
 
 #define X(name, summary) int dawn_cmd_##name(int argc, char **argv);
 DAWN_COMMANDS(X)
