@@ -65,7 +65,7 @@ LDLIBS += -lxdp -lbpf -lelf -lz -ljson-c -lpthread -lm
 # -target bpf finds no asm/*.h by itself on a multiarch system.
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu17 $(WARN) -I. \
 	-isystem /usr/include/$(MULTIARCH)
-MULTIARCH = $(eval MULTIARCH := $(shell $(CC) -print-multiarch))$(MULTIARCH)
+MULTIARCH = $(eval MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null))$(MULTIARCH)
 SAN ?=
 ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -102,10 +102,26 @@ FUZZ_BIN := $(FUZZ_SRC:tests/%.c=$(B)/%)
 BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
 PROGRAMS := $(B)/dawn_xdp.bpf.o $(B)/libdawn.a $(B)/dawnd $(B)/dawn
 
+# Things that change without a file changing: these files hold the text, and are
+# written here (not by a rule, which `make -n` would believe to have changed
+# them) when it is another.
+remember = $(shell mkdir -p $(B); echo '$(subst ','\'',$(2))' >$(B)/$(1).new; \
+	cmp -s $(B)/$(1).new $(B)/$(1) && rm $(B)/$(1).new || \
+	mv $(B)/$(1).new $(B)/$(1))
+NO_BUILD := help deps demo test bench clean check check-format check-shell \
+	check-style uninstall
+ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
+$(call remember,cc.flags,$(CC) $(CPPFLAGS) $(CFLAGS))
+$(call remember,bpf.flags,$(BPF_CLANG) $(BPF_CFLAGS))
+$(call remember,lib.list,$(LIB_OBJ))
+$(call remember,help.list,$(HELP_OBJ))
+$(call remember,cli.list,$(CLI_OBJ))
+endif
+
 ### Targets ###################################################################
 .PHONY: all help install uninstall clean check check-format check-tidy \
 	check-shell check-style test test-programs test-kernels unit asan \
-	fuzz demo bench deps FORCE
+	fuzz demo bench deps
 
 all: $(PROGRAMS) ## build dawnd, dawn, libdawn.a and dawn_xdp.bpf.o
 
@@ -291,25 +307,7 @@ $(B)/clang/%.tidy: $(B)/clang/%.o .clang-tidy
 		{ cat $@.err >&2; exit 1; }
 	$(Q)touch $@
 
-### Things that change without a file changing ################################
-# A file with the text; touched only when the text is another.
-define remember
-	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(subst ','\'',$(1))' | cmp -s - $@ || \
-		echo '$(subst ','\'',$(1))' > $@
-endef
-
-$(B)/cc.flags: FORCE
-	$(call remember,$(CC) $(CPPFLAGS) $(CFLAGS))
-$(B)/bpf.flags: FORCE
-	$(call remember,$(BPF_CLANG) $(BPF_CFLAGS))
-$(B)/lib.list: FORCE
-	$(call remember,$(LIB_OBJ))
-$(B)/help.list: FORCE
-	$(call remember,$(HELP_OBJ))
-$(B)/cli.list: FORCE
-	$(call remember,$(CLI_OBJ))
-
+### The tools are there ######################################################
 # Say what is missing in our words, before a compiler does in its own.
 $(B)/tools.ok: tests/tools/have_tools.sh
 	$(Q)mkdir -p $(@D)

@@ -3,10 +3,10 @@
 # Run the built tests, one stage after the other, and count.
 #
 # usage: run.sh [STAGE|TEST]...   default: all stages but fuzz
-#   unit asan epoll     as the caller
-#   progrun netns       as root
-#   kernels             Debian's 6.1 in qemu
-#   fuzz                each target for FUZZ_S (10) seconds
+#   unit asan build epoll   as the caller
+#   progrun netns           as root
+#   kernels                 Debian's 6.1 in qemu
+#   fuzz                    each target for FUZZ_S (10) seconds
 # A TEST is a script or program; those under tests/progrun and tests/netns
 # are run as root.
 #
@@ -179,7 +179,7 @@ run_stage() { # NAME TEST...
 
 ### All #######################################################################
 if [ $# = 0 ]; then
-    set -- unit asan epoll progrun netns kernels
+    set -- unit asan build epoll progrun netns kernels
 fi
 for arg in "$@"; do
     if [ -f "$arg" ]; then
