@@ -466,10 +466,11 @@ int dawn_cmd_off(int argc, char **argv)
 	const struct dawn_cli cli = {
 		.name = "off",
 		.opts = dev_only(&ifname, false),
-		.about = "Detach the program and remove its pins, whatever "
-			 "state they are in, whatever\nversion made them and "
-			 "whoever uses them. Offloads stay as load set them;\n"
-			 "`dawn unload` turns them back too.\n",
+		.about = "Emergency stop. Detach the program and remove its "
+			 "pins, whatever state they are in,\nwhatever version "
+			 "made them and whoever uses them; then turn offloads "
+			 "back, as far\nas that goes. Needs nothing but "
+			 "bpffs.\n",
 	};
 	int status;
 

@@ -157,6 +157,7 @@ setup_pair() {
 	local queues=${1:-1}
 	SRV_IF=${2:-$SRV_IF}
 	need_root
+	[ -x "$DAWN" ] || { echo "no $DAWN: run make first"; exit 1; }
 	make_ns "$SRV"
 	make_ns "$CLI"
 	# Pins outlive the namespace: take them down while it is there.

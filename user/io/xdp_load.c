@@ -220,23 +220,47 @@ static int detach_own(const struct dawn_xdp *x, struct dawn_error *e)
 	return 0;
 }
 
-/* Detach, restore if wanted, remove pins. Under the lock. */
-static int clear(const struct dawn_xdp *x, bool restoring, struct dawn_error *e)
+/* Detach, restore, remove pins. Under the lock. */
+static int clear(const struct dawn_xdp *x, struct dawn_error *e)
 {
-	int err, err2 = 0;
+	int err, err2;
 
 	if (!pins_exist(x))
 		return -ENOENT;
 	err = detach_own(x, e);
 	if (err)
 		return err;
-	if (restoring)
-		err2 = restore(x->pin_dir, x->ifname, x->ifindex, e);
+	err2 = restore(x->pin_dir, x->ifname, x->ifindex, e);
 	err = dawn_pins_remove(x->pin_dir);
 	if (err)
 		return dawn_error_set(e, err, "cannot remove %s: %s",
 				      x->pin_dir, strerror(-err));
 	return err2;
+}
+
+/* The same in an emergency: go on whatever fails, and the pins go before
+ * anything that another namespace or a driver could hold up. */
+static int clear_anyhow(const struct dawn_xdp *x, struct dawn_error *e)
+{
+	struct dawn_load_record copy, *r;
+	int err, err2, fd;
+
+	if (!pins_exist(x))
+		return -ENOENT;
+	r = map_record(x->pin_dir, &fd);
+	if (r) {
+		copy = *r;
+		dawn_map_munmap(r, fd);
+		close(fd);
+	}
+	err = detach_own(x, e);
+	err2 = dawn_pins_remove(x->pin_dir);
+	if (err2 && !err)
+		dawn_error_set(e, err2, "cannot remove %s: %s", x->pin_dir,
+			       strerror(-err2));
+	if (r)
+		dawn_prep_undo(&copy, x->ifname, x->ifindex);
+	return err ? err : err2;
 }
 
 struct held {
@@ -263,7 +287,9 @@ static void release(struct held *h)
 	pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
 }
 
-static int unload(const char *ifname, bool restoring, struct dawn_error *e)
+static int unload(const char *ifname,
+		  int (*how)(const struct dawn_xdp *, struct dawn_error *),
+		  struct dawn_error *e)
 {
 	struct dawn_xdp x;
 	struct held h;
@@ -275,19 +301,19 @@ static int unload(const char *ifname, bool restoring, struct dawn_error *e)
 	err = hold(&h, false, e);
 	if (err)
 		return err;
-	err = clear(&x, restoring, e);
+	err = how(&x, e);
 	release(&h);
 	return err;
 }
 
 int dawn_xdp_unload(const char *ifname, struct dawn_error *e)
 {
-	return unload(ifname, true, e);
+	return unload(ifname, clear, e);
 }
 
 int dawn_xdp_off(const char *ifname, struct dawn_error *e)
 {
-	return unload(ifname, false, e);
+	return unload(ifname, clear_anyhow, e);
 }
 
 /* ---- open ---- */
@@ -504,12 +530,12 @@ static int load_held(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 		return refuse_foreign(&i, e);
 	take_interface(x, &i);
 	/* Left by a crash, or by an interface of that name that is gone. */
-	err = clear(x, true, e);
+	err = clear(x, e);
 	if (err && err != -ENOENT)
 		return err;
 	err = build(x, &i, o, e);
 	if (err)
-		clear(x, true, &ignored);
+		clear(x, &ignored);
 	return err;
 }
 

@@ -79,9 +79,9 @@ int dawn_xdp_load(struct dawn_xdp *x, const struct dawn_xdp_options *o,
  * half-made and crashed set-ups. Return: 0, -ENOENT if there was nothing. */
 int dawn_xdp_unload(const char *ifname, struct dawn_error *e);
 
-/* Detach and remove the pins, nothing else: no map is read, so it works if
- * layouts differ or something hangs. What load changed on the interface stays
- * changed. Return: as dawn_xdp_unload(). */
+/* The same in an emergency: none of XDP's maps is read, so it works if layouts
+ * differ or something hangs; pins go first, then offloads are turned back if
+ * they can be. Return: as dawn_xdp_unload(), failed offloads aside. */
 int dawn_xdp_off(const char *ifname, struct dawn_error *e);
 
 /* Close fds and mappings; the program stays attached. */

@@ -214,7 +214,7 @@ static int prep_veth(struct dawn_xdp *x, const struct dawn_if *i,
 		e, -EHOSTUNREACH,
 		"the other end of veth %s is in a network namespace that "
 		"cannot be reached from here (neither in /run/netns nor any "
-		"process's): run there `ethtool -K PEER txvlan off`%s, then "
+		"process's; that needs CAP_SYS_ADMIN): run there `ethtool -K PEER txvlan off`%s, then "
 		"load with --assume-no-vlan",
 		i->name,
 		mode == DAWN_XDP_NATIVE

@@ -51,6 +51,15 @@ void dawn_prog_said_clear(void)
 	said[0] = '\0';
 }
 
+/* The capabilities were looked for before. */
+static const char *not_permitted(int err)
+{
+	return err == -EPERM ? ", though the capabilities are there: in a "
+			       "container they must hold in the host's user "
+			       "namespace"
+			     : "";
+}
+
 /* ---- sizes ---- */
 
 static int set_sizes(struct bpf_object *obj, uint32_t sets, uint32_t slots)
@@ -208,9 +217,9 @@ int dawn_prog_record(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 	if (fd >= 0)
 		close(fd);
 	if (err)
-		return dawn_error_set(e, err, "cannot make %s/%s: %s",
+		return dawn_error_set(e, err, "cannot make %s/%s: %s%s",
 				      x->pin_dir, DAWN_RECORD_NAME,
-				      strerror(-err));
+				      strerror(-err), not_permitted(err));
 	x->record->version = DAWN_RECORD_VERSION;
 	x->record->ifindex = x->ifindex;
 	x->record->loaded_unix_s = (uint64_t)time(NULL);
@@ -231,12 +240,9 @@ static int load_failed(int err, uint32_t sets, uint32_t slots,
 		       struct dawn_error *e)
 {
 	if (err == -EPERM)
-		return dawn_error_set(
-			e, err,
-			"the kernel refused the program: %s, though the "
-			"capabilities are there; in a container they must be "
-			"those of the host's user namespace",
-			strerror(-err));
+		return dawn_error_set(e, err,
+				      "the kernel refused the program: %s%s",
+				      strerror(-err), not_permitted(err));
 	if (err == -ENOMEM || err == -E2BIG)
 		return dawn_error_set(e, err,
 				      "no memory for %u flows and %u slots "
