@@ -189,8 +189,7 @@ static uint16_t mss_max(const struct dawn_reactor *r, bool v4)
 	return (uint16_t)(mss < room ? mss : room);
 }
 
-static int start_engine(struct dawn_conn *c, const struct dawn_flow *f,
-			uint64_t sent_us)
+static int start_engine(struct dawn_conn *c, const struct dawn_flow *f)
 {
 	struct dawn_reactor *r = c->r;
 	struct dawn_tcp_open o = {
@@ -198,7 +197,7 @@ static int start_engine(struct dawn_conn *c, const struct dawn_flow *f,
 		.rcv = { c->rings, CONN_RCV_BYTES },
 		.snd = { c->rings + CONN_RCV_BYTES, CONN_SND_BYTES },
 		.ts_offset = r->config->ts_offset,
-		.now_us = sent_us,
+		.now_us = r->now_us,
 		.mss_max = mss_max(r, dawn_addr_is_v4(&f->raddr)),
 	};
 	const uint8_t *bytes;
@@ -231,7 +230,7 @@ static void init_conn(struct dawn_conn *c, struct dawn_reactor *r,
 }
 
 int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
-		   uint32_t flow, uint64_t word, uint64_t sent_us)
+		   uint32_t flow, uint64_t word)
 {
 	const struct dawn_local_service *svc;
 	struct dawn_conn *c;
@@ -248,7 +247,7 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 	c = r->free;
 	r->free = c->next;
 	init_conn(c, r, flow, word);
-	err = start_engine(c, &f, sent_us);
+	err = start_engine(c, &f);
 	if (err) {
 		free_put(r, c);
 		return err;

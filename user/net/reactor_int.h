@@ -159,12 +159,11 @@ void dawn_conn_pool_destroy(struct dawn_reactor *r);
 struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow);
 bool dawn_conn_room(struct dawn_reactor *r);
 
-/* Make the control block of a CLEAN flow we own. sent_us: when its
- * unacknowledged bytes were sent. Return: 0; -ENOMEM: pool is dry; -EAGAIN: XDP
+/* Make the control block of a CLEAN flow we own. Return: 0; -ENOMEM: pool is dry; -EAGAIN: XDP
  * took it back; -ESTALE: its unacknowledged bytes are gone; -ENOENT: service
  * is gone. */
 int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
-		   uint32_t flow, uint64_t word, uint64_t sent_us);
+		   uint32_t flow, uint64_t word);
 
 /* CLEAN off. Return: false: it was lost (c->lost is set). */
 bool dawn_conn_dirty(struct dawn_conn *c);

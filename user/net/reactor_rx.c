@@ -77,7 +77,7 @@ static int conn_for(struct dawn_reactor *r, uint32_t flow, uint64_t word,
 		dawn_conn_reset_flow(r, flow, word);
 		return -ESTALE;
 	}
-	err = dawn_conn_make(c, r, flow, word, r->now_us);
+	err = dawn_conn_make(c, r, flow, word);
 	if (err == -ENOMEM) {
 		COUNT(r, conn_refused);
 		dawn_flows_give(&r->flows, flow, &word);

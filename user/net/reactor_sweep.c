@@ -4,7 +4,7 @@
  * `unacked` is walked every 10 ms: a response that XDP sent and nobody
  * acknowledged within the RTO is sent again by us. The flow is taken (CLEAN:
  * the entry still says all there is to know), the engine gets the response's
- * bytes and the time at which they were sent, and its timer does the rest.
+ * bytes, knows from the entry when they were sent, and its timer is due.
  *
  * flow_table is walked slowly, a round in SWEEP_ROUND_US: kernel-owned flows
  * that were idle for the keep-alive time are taken and closed by a FIN; what a
@@ -62,8 +62,7 @@ static uint64_t ago_us(const struct dawn_reactor *r, uint32_t ms)
 }
 
 /* Own a flow that nobody speaks for; its control block in *c. Return: true. */
-static bool take(struct dawn_reactor *r, uint32_t flow, uint64_t ago,
-		 struct dawn_conn **c)
+static bool take(struct dawn_reactor *r, uint32_t flow, struct dawn_conn **c)
 {
 	enum dawn_claim got;
 	uint64_t word;
@@ -80,7 +79,7 @@ static bool take(struct dawn_reactor *r, uint32_t flow, uint64_t ago,
 	*c = dawn_conn_find(r, flow);
 	if (*c)
 		dawn_conn_forget(*c);
-	err = dawn_conn_make(c, r, flow, word, r->now_us - ago);
+	err = dawn_conn_make(c, r, flow, word);
 	if (!err)
 		return true;
 	if (err == -ENOMEM)
@@ -108,7 +107,7 @@ static void scan_flow(void *arg, uint32_t flow)
 	} else if (dawn_conn_find(r, flow)) {
 		return;
 	}
-	if (ago < rto_us(f) || !take(r, flow, ago, &c))
+	if (ago < rto_us(f) || !take(r, flow, &c))
 		return;
 	/* It may have been acknowledged just before we won it. */
 	if (dawn_tcp_deadline_us(c->tcp) <= r->now_us) {
@@ -134,7 +133,7 @@ static void close_idle(struct dawn_reactor *r, uint32_t flow)
 {
 	struct dawn_conn *c;
 
-	if (!idle_enough(r, flow) || !take(r, flow, 0, &c))
+	if (!idle_enough(r, flow) || !take(r, flow, &c))
 		return;
 	/* Looked again, now that nobody else writes to it. */
 	if (idle_enough(r, flow) && dawn_conn_dirty(c))
