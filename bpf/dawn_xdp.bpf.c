@@ -11,13 +11,22 @@
 #include "bpf/access.bpf.h"
 #include "bpf/echo.bpf.h"
 #include "bpf/hbtp.bpf.h"
+#include "bpf/icmp_error.bpf.h"
 #include "bpf/parse.bpf.h"
+#include "bpf/segment.bpf.h"
+#include "bpf/tcp.bpf.h"
 #include "bpf/verdict.bpf.h"
-#include "maps/cache.bpf.h"
-#include "maps/flow_table.bpf.h"
 
 static __always_inline int handle_icmp(struct xdp_md *ctx, struct work *w)
 {
+	__u8 *type = packet_at(ctx, w->l4_off, sizeof(struct icmp_head));
+
+	if (!type || w->l4_len < sizeof(struct icmp_head))
+		return PASS(pass_malformed);
+	if (is_icmp_error(w, *type))
+		return handle_icmp_error(ctx, w);
+	if (*type != (w->is_v6 ? DAWN_ICMP6_ECHO : DAWN_ICMP_ECHO))
+		return PASS(pass_icmp_other);
 	if (!find_service(w, 0))
 		return PASS(pass_no_service);
 	return answer_echo(ctx, w);
@@ -48,6 +57,8 @@ static __always_inline int handle_packet(struct xdp_md *ctx, struct work *w)
 		return handle_icmp(ctx, w);
 	case IPPROTO_UDP:
 		return handle_udp(ctx, w);
+	case IPPROTO_TCP:
+		return handle_tcp(ctx, w);
 	}
 	return PASS(pass_no_service);
 }
@@ -65,7 +76,9 @@ int dawn_xdp(struct xdp_md *ctx)
 SEC("xdp/devmap")
 int dawn_segment(struct xdp_md *ctx)
 {
-	return frame_length(ctx) ? XDP_PASS : XDP_DROP;
+	struct work *w = work_get();
+
+	return w ? make_segment(ctx, w) : XDP_DROP;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

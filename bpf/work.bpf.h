@@ -131,11 +131,12 @@ struct work {
 	__u32 payload_len;
 	__u16 doff; /* header bytes, 20..60 */
 	__u8 tcp_flags;
-	__u8 opts;    /* DAWN_OPT_* */
-	__u16 mss;    /* if DAWN_OPT_MSS */
-	__u8 wscale;  /* if DAWN_OPT_WSCALE; 0..14 */
-	__u8 release; /* enum dawn_owner_state the flow gets when unlocked */
-	__u32 opt_pos;
+	__u8 opts;     /* DAWN_OPT_* */
+	__u16 mss;     /* if DAWN_OPT_MSS */
+	__u8 wscale;   /* if DAWN_OPT_WSCALE; 0..14 */
+	__u8 release;  /* enum dawn_owner_state the flow gets when unlocked */
+	__u32 opt_pos; /* while options are parsed, as the next */
+	__u32 opt_end;
 	__u32 flow_index; /* set * DAWN_FLOW_WAYS + way */
 	struct dawn_flow_hash hash;
 
@@ -188,6 +189,10 @@ typedef __u64 __attribute__((may_alias)) word64;
 /* Keeps the compiler from using what it knows about x to drop a bound that
  * the verifier needs to see (clang 16 to 19). */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
+
+/* Reads a field of *w from memory, so that the verifier forgets what it knew:
+ * a loop whose state lives there is proven turn by turn, not path by path. */
+#define REREAD(x) (*(volatile __typeof__(x) *)&(x))
 
 /* A length for a helper that wants proof of 1 <= n <= mask + 1, mask being
  * 2^k - 1. Symptom: 6.1's verifier does not raise a minimum on "n < 1"

@@ -30,6 +30,8 @@
 	X(fin_acked, "FINs of kernel-owned flows answered")              \
 	X(challenge_ack, "challenge ACKs sent (RFC 5961)")               \
 	X(rst_sent, "RSTs sent")                                         \
+	X(cookie_bad, "ACKs of no flow that prove no cookie")            \
+	X(stale_incarnation, "flows of a dead reactor, reset")           \
 	X(to_user, "flows given to the reactor")                         \
 	X(reclaimed, "flows taken back from a reactor that went silent") \
 	X(csum_partial,                                                  \
@@ -82,29 +84,26 @@
 	X(cache_gone, "slot reused while looked at")                         \
 	X(segments_many, "response larger than ten segments here")           \
 	X(segment_budget, "too many segments in this poll already")          \
-	X(no_room, "frame cannot be grown, clones not available")            \
-	X(orphan_stop, "reactor silent longer than orphan_ttl")
+	X(no_room, "frame cannot be grown, clones not available")
 
 /* X(name, text): reasons for XDP_DROP */
-#define DAWN_STATS_DROP(X)                                                \
-	X(drop_total, "packets dropped")                                  \
-	X(access_deny, "denied by the access list")                       \
-	X(frag_drop, "TCP fragment to a service")                         \
-	X(csum_bad, "TCP checksum wrong")                                 \
-	X(tcp_malformed, "TCP header truncated or lying")                 \
-	X(tcp_illegal, "flags no connection has (SYN+FIN, none, ...)")    \
-	X(no_socket, "should go to the reactor, none is alive")           \
-	X(queue_full, "reactor's backlog above half")                     \
-	X(cookie_bad,                                                     \
-	  "ACK that proves no cookie; RST sent if the budget allows")     \
-	X(rst_unproven, "RST outside what RFC 5961 accepts")              \
-	X(flow_full, "both sets full of flows that cannot be evicted")    \
-	X(old_ack, "ACK or segment wholly in the past")                   \
-	X(rate_limited, "no RST or challenge ACK: budget used up")        \
-	X(draining, "SYN while the daemon drains")                        \
-	X(oversize, "larger than a UMEM frame")                           \
-	X(stale_incarnation, "flow of a dead reactor: answered with RST") \
-	X(xmit_failed, "clone left over or generation changed at egress") \
+#define DAWN_STATS_DROP(X)                                             \
+	X(drop_total, "packets dropped")                               \
+	X(access_deny, "denied by the access list")                    \
+	X(frag_drop, "TCP fragment to a service")                      \
+	X(csum_bad, "TCP checksum wrong")                              \
+	X(tcp_malformed, "TCP header truncated or lying")              \
+	X(tcp_illegal, "flags no connection has (SYN+FIN, none, ...)") \
+	X(no_socket, "should go to the reactor, none is alive")        \
+	X(queue_full, "reactor's backlog above half")                  \
+	X(rst_unproven, "RST outside what RFC 5961 accepts")           \
+	X(flow_full, "both sets full of flows that cannot be evicted") \
+	X(old_ack, "ACK or segment wholly in the past")                \
+	X(rate_limited, "no RST or challenge ACK: budget used up")     \
+	X(draining, "SYN while the daemon drains")                     \
+	X(orphan_stop, "reactor silent longer than orphan_ttl")        \
+	X(oversize, "larger than a UMEM frame")                        \
+	X(xmit_failed, "segment not made: its slot changed at egress") \
 	X(map_missing, "a map lookup that cannot fail failed")
 
 #define DAWN_STATS_ALL(X)     \

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* The request's key, and the slot that answers it. */
+#ifndef DAWN_BPF_CACHE_H
+#define DAWN_BPF_CACHE_H
+
+#include "bpf/http_parse.bpf.h"
+
+static __always_inline struct dawn_slot *slot_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&cache_data, &slot);
+}
+
+/* w->key from the request in w->scan. Return: 0 or -1. */
+static __always_inline int make_key(struct xdp_md *ctx, struct work *w)
+{
+	__u32 len = w->scan.target_len;
+
+	if (len > DAWN_TARGET_MAX)
+		return -1;
+	w->key.group = w->service.group;
+	w->key.vhost = w->scan.vhost;
+	w->key.target_len = len;
+	w->key.pad = 0;
+	len = BOUND_LEN(len, 0xff);
+	if (len > DAWN_TARGET_MAX)
+		return -1;
+	if (bpf_xdp_load_bytes(ctx, w->l4_off + w->scan.target, w->key.target,
+			       len))
+		return -1;
+	*(word64 *)(w->key.target + len) = 0;
+	return 0;
+}
+
+static __always_inline bool keys_equal(const struct dawn_cache_key *a,
+				       const struct dawn_cache_key *b,
+				       __u32 target_len)
+{
+	const word64 *x = (const void *)a, *y = (const void *)b;
+	__u32 words = (8 + target_len + 7) / 8;
+
+	for (__u32 i = 0; i < sizeof(*a) / 8; i++) {
+		if (i >= words)
+			return true;
+		if (x[i] != y[i])
+			return false;
+	}
+	return true;
+}
+
+/* May the slot answer the request? Return: 0, or a verdict. */
+static __always_inline int check_slot(const struct work *w,
+				      const struct dawn_slot *slot, __u32 gen)
+{
+	if (slot->state != DAWN_SLOT_LIVE || slot->gen != gen)
+		return PUNT(cache_gone);
+	if (!keys_equal(&slot->key, &w->key, w->scan.target_len))
+		return PUNT(cache_key_differs);
+	if (slot->expires_ns && w->now_ns >= slot->expires_ns)
+		return PUNT(cache_expired);
+	if (slot->flags & DAWN_ENTRY_VARIES && w->scan.has_accept_encoding)
+		return PUNT(cache_varies);
+	return 0;
+}
+
+/* Find the slot that answers the request in w->scan.
+ * Return: 0 with slot, gen, len and kind of w->resp set, or PUNT(why not).
+ */
+dawn_subprog int lookup_response(struct xdp_md *ctx, struct work *w)
+{
+	struct dawn_config *cfg = config_get();
+	struct dawn_index_key key;
+	struct dawn_index_value *where;
+	struct dawn_slot *slot;
+	int verdict;
+
+	if (!w || !cfg)
+		return DROP(map_missing);
+	if (make_key(ctx, w))
+		return PUNT(http_target);
+	dawn_cache_hash(&key, &cfg->cache_key, &w->key);
+	where = bpf_map_lookup_elem(&cache_index, &key);
+	if (!where)
+		return PUNT(cache_miss);
+	w->resp.slot = where->slot;
+	w->resp.gen = where->gen;
+	slot = slot_at(where->slot);
+	if (!slot)
+		return PUNT(cache_gone);
+	verdict = check_slot(w, slot, w->resp.gen);
+	w->resp.kind = w->scan.head ? DAWN_RESP_HEAD : DAWN_RESP_GET;
+	w->resp.len = w->scan.head ? slot->head_len : slot->resp_len;
+	return verdict;
+}
+
+static __always_inline void count_slot_hit(__u32 slot)
+{
+	__u64 *hits = bpf_map_lookup_elem(&cache_hits, &slot);
+
+	if (hits)
+		(*hits)++;
+}
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* One segment of a flow that XDP holds (its owner word is LOCKED, by us).
+ *
+ * XDP keeps a connection as long as it goes by the book: requests in order,
+ * each a single segment, each response acknowledged before the next request,
+ * then FIN. At anything else it gives the flow up: the reactor gets the entry
+ * as it stands and the packet as it came, and finds the same connection. So
+ * no branch here may change the entry and give up afterwards, unless the
+ * change is true by itself (what was acknowledged, the window).
+ *
+ * While no reactor is alive there is nobody to give up to. Then XDP sends a
+ * response again itself (on a repeated request or the third duplicate ACK),
+ * and drops what it cannot treat, its state unchanged: the peer repeats it.
+ */
+#ifndef DAWN_BPF_TCP_INPUT_H
+#define DAWN_BPF_TCP_INPUT_H
+
+#include "bpf/response.bpf.h"
+
+#define DAWN_DUPACKS_MAX 3
+
+/* Hand the flow to the reactor with this packet, if it can take it. */
+static __always_inline int give_up(struct work *w, int reason)
+{
+	int refused = punt_refused(w);
+
+	if (refused)
+		return refused;
+	w->release = DAWN_OWNER_USER;
+	return reason;
+}
+
+static __always_inline int close_flow(struct work *w, int verdict)
+{
+	w->release = DAWN_OWNER_FREE;
+	COUNT(flow_closed);
+	return verdict;
+}
+
+static __always_inline __s32 seq_diff(__u32 a, __u32 b)
+{
+	return a - b; /* RFC 9293, 3.4: modulo 2^32 */
+}
+
+/* RST: exactly the next number closes, elsewhere in the window is answered
+ * with a challenge ACK, the rest is noise (RFC 5961, 3.2). */
+static __always_inline int input_rst(struct xdp_md *ctx, struct work *w,
+				     struct dawn_flow *f)
+{
+	__u32 ahead = w->seq - f->rcv_nxt;
+
+	if (!ahead)
+		return close_flow(w, DONE(ack_seen));
+	if (ahead < window_bytes(f))
+		return challenge(ctx, w, f);
+	return DROP(rst_unproven);
+}
+
+/* What the reactor must see. Return: 0, or PUNT(reason). */
+static __always_inline int check_unusual(const struct work *w,
+					 const struct dawn_flow *f)
+{
+	bool ts = f->flags & DAWN_FLOW_TS;
+
+	if (w->tcp_flags &
+	    (DAWN_TCP_FLAG_URG | DAWN_TCP_FLAG_ECE | DAWN_TCP_FLAG_CWR))
+		return PUNT(tcp_flags);
+	if ((w->tos & 3) == 3)
+		return PUNT(tcp_ce);
+	if (w->opts & DAWN_OPT_SACK)
+		return PUNT(tcp_sack);
+	if ((w->opts & ~DAWN_OPT_TS) ||
+	    w->doff != sizeof(struct tcphdr) + (ts ? DAWN_TS_LEN : 0))
+		return PUNT(tcp_options);
+	if (ts && seq_diff(w->tsval, f->ts_recent) < 0)
+		return PUNT(tcp_paws);
+	return 0;
+}
+
+static __always_inline void set_unacked(struct work *w, bool on)
+{
+	unacked_set(w->flow_index, on);
+}
+
+/* The response once more, the same bytes; only while no reactor is alive. */
+static __always_inline int resend(struct xdp_md *ctx, struct work *w,
+				  struct dawn_flow *f, int reason)
+{
+	struct dawn_config *cfg = config_get();
+	int verdict;
+
+	if (!cfg)
+		return DROP(map_missing);
+	if (!reactor_silent(w, cfg))
+		return give_up(w, reason);
+	if (orphan_expired(w, cfg))
+		return DROP(orphan_stop);
+	w->resp.slot = f->resp_slot;
+	w->resp.gen = f->resp_gen;
+	w->resp.seq = f->resp_seq;
+	w->resp.len = f->resp_len;
+	w->resp.date_s = f->resp_date_s;
+	w->resp.kind = f->resp_kind;
+	verdict = send_response(ctx, w, f);
+	f->last_sent_ms = w->now_ms;
+	if (verdict == TX(http_hit))
+		return TX(http_resend);
+	if (verdict_kind(verdict) == DAWN_VERDICT_CLONE) {
+		COUNT(http_resend);
+		return verdict;
+	}
+	return verdict_kind(verdict) == DAWN_VERDICT_PUNT ? DROP(no_socket)
+							  : verdict;
+}
+
+/* A segment that does not begin at rcv_nxt. */
+static __always_inline int input_elsewhere(struct xdp_md *ctx, struct work *w,
+					   struct dawn_flow *f)
+{
+	__u32 fin = w->tcp_flags & DAWN_TCP_FLAG_FIN;
+	__s32 behind = seq_diff(f->rcv_nxt, w->seq);
+	__s32 len = w->payload_len + fin;
+
+	if (behind < 0)
+		return give_up(w, PUNT(tcp_out_of_order));
+	if (f->resp_kind != DAWN_RESP_NONE && w->payload_len &&
+	    w->seq == f->req_seq && w->payload_len == f->req_len)
+		return resend(ctx, w, f, PUNT(tcp_out_of_order));
+	if (f->state == DAWN_TCP_LAST_ACK && fin && behind == len) {
+		if (send_flow_bare(ctx, w, f, f->snd_nxt - 1,
+				   DAWN_TCP_FLAG_FIN | DAWN_TCP_FLAG_ACK))
+			return DROP(map_missing);
+		return TX(fin_acked);
+	}
+	if (len > behind)
+		return give_up(w, PUNT(tcp_out_of_order));
+	if (!len && behind > 1)
+		return DROP(old_ack);
+	return challenge(ctx, w, f); /* keep-alive probe, or seen before */
+}
+
+/* RFC 6298 with a clock of a few milliseconds; Karn's rule is kept by the
+ * caller: dupacks or a resend make no sample. */
+static __always_inline void take_rtt(const struct work *w, struct dawn_flow *f)
+{
+	__u32 rtt = (w->now_ms - f->last_sent_ms) * 1000;
+	__u32 err;
+
+	if (rtt > 60000000)
+		return;
+	if (rtt < 1000)
+		rtt = 1000;
+	if (!f->srtt_us) {
+		f->srtt_us = rtt;
+		f->rttvar_us = rtt / 2;
+		return;
+	}
+	err = f->srtt_us > rtt ? f->srtt_us - rtt : rtt - f->srtt_us;
+	f->rttvar_us = f->rttvar_us - f->rttvar_us / 4 + err / 4;
+	f->srtt_us = f->srtt_us - f->srtt_us / 8 + rtt / 8;
+}
+
+/* New data is acknowledged. */
+static __always_inline void take_acked(struct work *w, struct dawn_flow *f)
+{
+	__u32 acked = w->ack - f->snd_una;
+
+	/* RFC 5681 slow start, only if the window was what held us back. */
+	if (f->cwnd < f->ssthresh && f->snd_nxt - f->snd_una >= f->cwnd)
+		f->cwnd += acked < f->mss ? acked : f->mss;
+	f->snd_una = w->ack;
+	f->dupacks = 0;
+	if (f->snd_una != f->snd_nxt)
+		return;
+	take_rtt(w, f);
+	f->resp_kind = DAWN_RESP_NONE;
+	set_unacked(w, false);
+}
+
+static __always_inline __u32 peer_window(const struct work *w,
+					 const struct dawn_flow *f)
+{
+	return w->wnd << (f->snd_wscale & 15);
+}
+
+/* The same ACK again, while something is outstanding (RFC 5681, 2). */
+static __always_inline bool is_dup_ack(const struct work *w,
+				       const struct dawn_flow *f)
+{
+	return w->ack == f->snd_una && f->snd_una != f->snd_nxt &&
+	       !w->payload_len && !(w->tcp_flags & DAWN_TCP_FLAG_FIN) &&
+	       peer_window(w, f) == f->snd_wnd;
+}
+
+/* What an in-order segment says whatever else it holds. */
+static __always_inline void take_facts(struct work *w, struct dawn_flow *f)
+{
+	f->snd_wnd = peer_window(w, f);
+	if (f->flags & DAWN_FLOW_TS) {
+		f->ts_recent = w->tsval;
+		f->ts_recent_ms = w->now_ms;
+	}
+	f->last_seen_ms = w->now_ms;
+	__builtin_memcpy(f->peer_mac, w->l2 + 6, 6);
+	f->vlan_outer = w->vlan_outer;
+	f->vlan_inner = w->vlan_inner;
+	if (w->outer_ad)
+		f->flags |= DAWN_FLOW_OUTER_AD;
+	else
+		f->flags &= ~DAWN_FLOW_OUTER_AD;
+}
+
+/* The ACK field. Return: 0, go on with the payload; or a verdict. */
+static __always_inline int input_ack(struct xdp_md *ctx, struct work *w,
+				     struct dawn_flow *f)
+{
+	__u32 acked = w->ack - f->snd_una;
+	__u32 outstanding = f->snd_nxt - f->snd_una;
+
+	if (acked > outstanding) {
+		if ((__s32)acked > 0) /* never sent: RFC 5961, 5.2 */
+			return challenge(ctx, w, f);
+		return w->payload_len ? give_up(w, PUNT(tcp_ack_range))
+				      : DROP(old_ack);
+	}
+	if (is_dup_ack(w, f)) {
+		if (++f->dupacks >= DAWN_DUPACKS_MAX &&
+		    f->resp_kind != DAWN_RESP_NONE) {
+			f->dupacks = 0;
+			return resend(ctx, w, f, PUNT(tcp_dup_ack));
+		}
+		w->release = DAWN_OWNER_USER;
+		if (!punt_refused(w))
+			return PUNT(tcp_dup_ack);
+		w->release = DAWN_OWNER_KERNEL;
+		return DONE(ack_seen);
+	}
+	take_facts(w, f);
+	if (acked)
+		take_acked(w, f);
+	return 0;
+}
+
+static __always_inline int input_fin(struct xdp_md *ctx, struct work *w,
+				     struct dawn_flow *f)
+{
+	if (w->payload_len || f->snd_una != f->snd_nxt)
+		return give_up(w, PUNT(tcp_fin_data));
+	f->rcv_nxt++;
+	if (send_flow_bare(ctx, w, f, f->snd_nxt,
+			   DAWN_TCP_FLAG_FIN | DAWN_TCP_FLAG_ACK)) {
+		f->rcv_nxt--;
+		return DROP(map_missing);
+	}
+	f->snd_nxt++;
+	f->state = DAWN_TCP_LAST_ACK;
+	f->last_sent_ms = w->now_ms;
+	set_unacked(w, true);
+	return TX(fin_acked);
+}
+
+/* Parse, look up, check what the peer can take. Return: 0 with w->resp filled,
+ * or a verdict. */
+static __always_inline int find_answer(struct xdp_md *ctx, struct work *w,
+				       struct dawn_flow *f)
+{
+	struct dawn_config *cfg = config_get();
+	int verdict;
+
+	if (!cfg)
+		return DROP(map_missing);
+	if (w->service.kind != DAWN_SERVICE_HTTP)
+		return PUNT(http_method);
+	verdict = parse_request(ctx, w);
+	if (!verdict)
+		verdict = lookup_response(ctx, w);
+	if (verdict)
+		return verdict;
+	if (orphan_expired(w, cfg))
+		return DROP(orphan_stop);
+	if (w->resp.len > f->snd_wnd || w->resp.len > f->cwnd)
+		return PUNT(tcp_window);
+	w->resp.seq = f->snd_nxt;
+	w->resp.date_s = date_now(w, cfg);
+	return 0;
+}
+
+/* Note a response that was sent. */
+static __always_inline void note_sent(struct work *w, struct dawn_flow *f,
+				      __u32 segments)
+{
+	f->req_seq = w->seq;
+	f->req_len = w->payload_len;
+	f->snd_nxt += w->resp.len;
+	f->resp_seq = w->resp.seq;
+	f->resp_len = w->resp.len;
+	f->resp_slot = w->resp.slot;
+	f->resp_gen = w->resp.gen;
+	f->resp_date_s = w->resp.date_s;
+	f->resp_kind = w->resp.kind;
+	f->last_sent_ms = w->now_ms;
+	f->rcv_adv = f->rcv_nxt + window_bytes(f);
+	set_unacked(w, true);
+	count_slot_hit(w->resp.slot);
+	ADD(http_hit_segments, segments);
+}
+
+dawn_subprog int input_data(struct xdp_md *ctx, struct work *w,
+			    struct dawn_flow *f)
+{
+	int verdict;
+
+	if (!w || !f)
+		return DROP(map_missing);
+	if (f->snd_una != f->snd_nxt)
+		return give_up(w, PUNT(tcp_unacked));
+	verdict = find_answer(ctx, w, f);
+	if (!verdict) {
+		f->rcv_nxt += w->payload_len; /* the answer's ACK */
+		verdict = send_response(ctx, w, f);
+		if (verdict == TX(http_hit)) {
+			note_sent(w, f, 1);
+			return verdict;
+		}
+		if (verdict_kind(verdict) == DAWN_VERDICT_CLONE) {
+			note_sent(w, f, verdict & 0xffff);
+			COUNT(http_hit);
+			return verdict;
+		}
+		f->rcv_nxt -= w->payload_len;
+	}
+	if (verdict_kind(verdict) == DAWN_VERDICT_PUNT)
+		return give_up(w, verdict);
+	return verdict;
+}
+
+/* Return: a verdict; w->release says what the flow becomes. */
+dawn_subprog int tcp_input(struct xdp_md *ctx, struct work *w,
+			   struct dawn_flow *f)
+{
+	int verdict;
+
+	if (!w || !f)
+		return DROP(map_missing);
+	w->release = DAWN_OWNER_KERNEL;
+	if (w->tcp_flags & DAWN_TCP_FLAG_RST)
+		return input_rst(ctx, w, f);
+	if (w->tcp_flags & DAWN_TCP_FLAG_SYN)
+		return challenge(ctx, w, f);
+	verdict = check_unusual(w, f);
+	if (verdict)
+		return give_up(w, verdict);
+	if (w->seq != f->rcv_nxt)
+		return input_elsewhere(ctx, w, f);
+	verdict = input_ack(ctx, w, f);
+	if (verdict)
+		return verdict;
+	if (f->state == DAWN_TCP_LAST_ACK) {
+		if (f->snd_una == f->snd_nxt)
+			return close_flow(w, DONE(ack_seen));
+		return DONE(ack_seen);
+	}
+	if (w->tcp_flags & DAWN_TCP_FLAG_FIN)
+		return input_fin(ctx, w, f);
+	if (w->payload_len)
+		return input_data(ctx, w, f);
+	return DONE(ack_seen);
+}
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* TCP segments without payload: SYN-ACK, ACK, FIN, RST, and the token buckets
+ * that bound what a stranger can make us send.
+ */
+#ifndef DAWN_BPF_TCP_REPLY_H
+#define DAWN_BPF_TCP_REPLY_H
+
+#include "bpf/flow.bpf.h"
+#include "bpf/frame.bpf.h"
+#include "bpf/tcp_parse.bpf.h"
+
+/* A CPU's budget of unsolicited answers of a kind, a second. */
+#define DAWN_RST_RATE       1000
+#define DAWN_CHALLENGE_RATE 500
+
+/* Private, one per CPU; lives on between packets. */
+struct token_bucket {
+	__u32 tokens;
+	__u32 filled_ms;
+};
+
+struct buckets {
+	struct token_bucket rst;
+	struct token_bucket challenge;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct buckets);
+} budgets SEC(".maps");
+
+/* Refilled whole each second: simple, and a burst of a second's worth is
+ * harmless. */
+static __always_inline bool take_token(struct token_bucket *b, __u32 now_ms,
+				       __u32 rate)
+{
+	if (now_ms - b->filled_ms >= 1000) {
+		b->filled_ms = now_ms;
+		b->tokens = rate;
+	}
+	if (!b->tokens)
+		return false;
+	b->tokens--;
+	return true;
+}
+
+static __always_inline bool may_send_rst(const struct work *w)
+{
+	__u32 zero = 0;
+	struct buckets *b = bpf_map_lookup_elem(&budgets, &zero);
+
+	return b && take_token(&b->rst, w->now_ms, DAWN_RST_RATE);
+}
+
+static __always_inline bool may_send_challenge(const struct work *w)
+{
+	__u32 zero = 0;
+	struct buckets *b = bpf_map_lookup_elem(&budgets, &zero);
+
+	return b && take_token(&b->challenge, w->now_ms, DAWN_CHALLENGE_RATE);
+}
+
+/* What varies in a reply. */
+struct tcp_reply {
+	__u32 seq;
+	__u32 ack;
+	__u16 wnd; /* field as on the wire, host order */
+	__u8 flags;
+	__u8 opt_len; /* of options put at w->opt; a multiple of 4, <= 20 */
+};
+
+static __always_inline __u64 sum_words(const void *p, int words)
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < words; i++)
+		sum += LOAD32((const __u8 *)p + 4 * i);
+	return sum;
+}
+
+/* TCP header with its checksum behind `off` bytes of w->hdr. The 20 bytes of
+ * w->opt behind the options must be zero: they are summed whole. */
+static __always_inline void put_tcp(struct work *w, __u32 off,
+				    const struct tcp_reply *r,
+				    __u32 payload_len, __u64 payload_sum)
+{
+	struct tcp_head *th = (void *)(w->hdr + (off & 63));
+	__u32 len = sizeof(struct tcphdr) + r->opt_len;
+
+	th->sport = w->lport;
+	th->dport = w->rport;
+	STORE32(&th->seq, bpf_htonl(r->seq));
+	STORE32(&th->ack, bpf_htonl(r->ack));
+	th->doff = len << 2;
+	th->flags = r->flags;
+	th->wnd = bpf_htons(r->wnd);
+	th->csum = 0;
+	th->urg = 0;
+	__builtin_memcpy(w->hdr + (off & 63) + sizeof(struct tcphdr), w->opt,
+			 20);
+	th->csum = ~csum_fold(payload_sum + csum_pseudo(w, len + payload_len) +
+			      sum_words(th, 5) + sum_words(w->opt, 5));
+}
+
+static __always_inline void put_no_options(struct work *w)
+{
+	__builtin_memset(w->opt, 0, 20);
+}
+
+static __always_inline void put_timestamps(struct work *w, __u32 tsecr)
+{
+	STORE32(w->opt, bpf_htonl(DAWN_TCPOPT_TS_WORD));
+	STORE32(w->opt + 4, bpf_htonl(w->tsnow));
+	STORE32(w->opt + 8, bpf_htonl(tsecr));
+	STORE32(w->opt + 12, 0);
+	STORE32(w->opt + 16, 0);
+}
+
+/* Turn the frame into a segment without payload. Return: 0 or -1, and then
+ * the frame is as it was. */
+static __always_inline int send_bare(struct xdp_md *ctx, struct work *w,
+				     const struct tcp_reply *r)
+{
+	__u32 l4_len = sizeof(struct tcphdr) + r->opt_len;
+	__u32 off = reply_l3(w) + ip_header_len(w);
+
+	if (resize_frame(ctx, off + l4_len))
+		return -1;
+	put_headers(w, l4_len, 0);
+	put_tcp(w, off, r, 0, 0);
+	return store_headers(ctx, w, off + l4_len);
+}
+
+/* The window both halves advertise. */
+static __always_inline __u16 window_field(const struct dawn_flow *f)
+{
+	return f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND >> DAWN_RCV_WSCALE
+					   : 0xffff;
+}
+
+static __always_inline __u32 window_bytes(const struct dawn_flow *f)
+{
+	return f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
+}
+
+/* Options of a segment of a flow, into w->opt. Return: their length. */
+static __always_inline __u32 put_flow_options(struct work *w,
+					      const struct dawn_flow *f)
+{
+	if (!(f->flags & DAWN_FLOW_TS)) {
+		put_no_options(w);
+		return 0;
+	}
+	put_timestamps(w, f->ts_recent);
+	return DAWN_TS_LEN;
+}
+
+/* A segment without payload of a flow, out of its present state. */
+dawn_subprog int send_flow_bare(struct xdp_md *ctx, struct work *w,
+				struct dawn_flow *f, __u32 seq, __u32 flags)
+{
+	struct tcp_reply r = {};
+
+	if (!w || !f)
+		return -1;
+	r.seq = seq;
+	r.ack = f->rcv_nxt;
+	r.wnd = window_field(f);
+	r.flags = flags;
+	r.opt_len = put_flow_options(w, f);
+	return send_bare(ctx, w, &r);
+}
+
+/* RST in answer to a segment of no connection (RFC 9293, 3.5.2). */
+dawn_subprog int answer_rst(struct xdp_md *ctx, struct work *w)
+{
+	struct tcp_reply r = { .flags = DAWN_TCP_FLAG_RST };
+
+	if (!w)
+		return DROP(map_missing);
+	if (!may_send_rst(w))
+		return DROP(rate_limited);
+	if (w->tcp_flags & DAWN_TCP_FLAG_ACK) {
+		r.seq = w->ack;
+	} else {
+		r.flags |= DAWN_TCP_FLAG_ACK;
+		r.ack = w->seq + w->payload_len + 1;
+	}
+	put_no_options(w);
+	if (send_bare(ctx, w, &r))
+		return DROP(map_missing);
+	return TX(rst_sent);
+}
+
+/* An ACK that says where we are (RFC 5961; RFC 9293, 3.10.7.4). */
+dawn_subprog int challenge(struct xdp_md *ctx, struct work *w,
+			   struct dawn_flow *f)
+{
+	if (!w || !f)
+		return DROP(map_missing);
+	if (!may_send_challenge(w))
+		return DROP(rate_limited);
+	if (send_flow_bare(ctx, w, f, f->snd_nxt, DAWN_TCP_FLAG_ACK))
+		return DROP(map_missing);
+	return TX(challenge_ack);
+}
+
+#endif
