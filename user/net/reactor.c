@@ -141,8 +141,6 @@ static void heartbeat(struct dawn_reactor *r)
 	__atomic_store_n(&q->taken, r->taken, __ATOMIC_RELEASE);
 	__atomic_store_n(&q->heartbeat_ns, now_ns, __ATOMIC_RELEASE);
 	__atomic_store_n(&r->config->reactor_seen_ns, now_ns, __ATOMIC_RELEASE);
-	if (r->o.queue == 0)
-		dawn_date_refresh(r);
 }
 
 /* A device that is full for a while is worth a few turns at full speed, one

@@ -241,6 +241,7 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 		return -ENOMEM;
 	if (!snapshot(r, flow, word, &f))
 		return -EAGAIN;
+	f.dupacks = 0; /* XDP gives up at the first, and we are shown that */
 	svc = dawn_local_by_id(r, f.service);
 	if (!svc || svc->svc.kind >= 4)
 		return -ENOENT;
@@ -314,6 +315,11 @@ static void write_entry(struct dawn_conn *c, struct dawn_flow *f,
 	f->dupacks = 0;
 	f->last_seen_ms = dawn_ms(c->r->now_us);
 	f->resp_kind = DAWN_RESP_NONE;
+	if (c->open) { /* also tells XDP that it was of use, if a set is full */
+		f->req_seq = c->req_seq;
+		f->req_len = c->req_len > UINT16_MAX ? UINT16_MAX
+						     : (uint16_t)c->req_len;
+	}
 	if (!resp_len)
 		return;
 	f->last_sent_ms = f->last_seen_ms;
@@ -323,8 +329,6 @@ static void write_entry(struct dawn_conn *c, struct dawn_flow *f,
 	f->resp_slot = c->resp.slot;
 	f->resp_gen = c->resp.gen;
 	f->resp_date_s = c->resp.date_s;
-	f->req_seq = c->req_seq;
-	f->req_len = (uint16_t)c->req_len;
 }
 
 /* May what is unacknowledged be named in the entry?

@@ -117,7 +117,6 @@ struct dawn_reactor {
 	uint64_t lost;       /* as dawn_xsk_lost() said last */
 	uint64_t sent_seen;  /* XDP's count when last looked at */
 	uint64_t backlog_us; /* and when that was */
-	uint32_t date_s;
 
 	/* sweeper */
 	uint64_t start_us;
@@ -230,7 +229,4 @@ uint32_t dawn_slot_resp_len(const struct dawn_reactor *r, uint32_t slot,
 const uint8_t *dawn_slot_bytes(struct dawn_reactor *r,
 			       const struct dawn_flow *f, uint32_t seq,
 			       uint32_t len);
-/* Current Date for XDP, once a second; by one thread. */
-void dawn_date_refresh(struct dawn_reactor *r);
-
 #endif

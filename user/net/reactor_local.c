@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* What the reactor reads from other maps: services, cached responses; and the
- * Date that it writes for XDP. */
+/* What the reactor reads from other maps: services and cached responses. */
 #include <bpf/bpf.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -130,24 +129,4 @@ const uint8_t *dawn_slot_bytes(struct dawn_reactor *r,
 	if (date_off && date_off + DAWN_DATE_LEN <= total)
 		dawn_http_date((char *)r->resp + date_off, f->resp_date_s);
 	return r->resp + off;
-}
-
-void dawn_date_refresh(struct dawn_reactor *r)
-{
-	struct timespec now;
-	struct dawn_date *d;
-	uint32_t next;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if ((uint32_t)now.tv_sec == r->date_s)
-		return;
-	r->date_s = (uint32_t)now.tv_sec;
-	next = !r->config->date_index;
-	d = &r->config->date[next];
-	memset(d->text, 0, sizeof(d->text));
-	dawn_http_date((char *)d->text, now.tv_sec);
-	d->sum = dawn_csum_fold(dawn_csum_add(0, d->text, sizeof(d->text)));
-	d->unix_s = r->date_s;
-	d->mono_s = (uint32_t)(r->now_us / 1000000);
-	__atomic_store_n(&r->config->date_index, next, __ATOMIC_RELEASE);
 }

@@ -93,7 +93,7 @@ static void open_send(struct dawn_tcp *c, const struct dawn_flow *f,
 		c->snd_end--;
 	c->adopt_due = dawn_seq_lt(c->snd_una, c->snd_end);
 	c->snd_wnd = tcp_min(f->snd_wnd, WND_INIT_MAX);
-	c->max_snd_wnd = tcp_max(c->snd_wnd, UINT16_MAX);
+	c->max_snd_wnd = c->snd_wnd;
 	c->snd_wl1 = f->rcv_nxt - 1; /* any segment in order updates it */
 	c->snd_wl2 = f->snd_una;
 	c->recover = f->snd_una - 1;

@@ -126,10 +126,11 @@ static bool is_duplicate(const struct dawn_tcp *c,
 	return !seg->len && !(seg->flags & DAWN_TCP_FIN) && wnd == c->snd_wnd;
 }
 
-/* RFC 6582, 3.2, step 2. */
+/* RFC 6582, 3.2, step 2. What limited transmit added to the flight does not
+ * count (RFC 5681, 3.2, step 2). */
 static void enter_recovery(struct dawn_tcp *c)
 {
-	c->cc->loss(c, tcp_flight(c));
+	c->cc->loss(c, tcp_min(tcp_flight(c), c->cwnd));
 	c->phase = TCP_RECOVERY;
 	c->recover = c->snd_max;
 	c->partial_seen = false;

@@ -78,12 +78,15 @@ static enum verdict judge_seq(const struct dawn_tcp *c,
 	return judge_old(c, seg);
 }
 
-/* RFC 5961, 5.2. */
+/* RFC 5961, 5.2. What the window was before we had the connection is not known:
+ * an unscaled one is assumed. */
 static enum verdict judge_ack(const struct dawn_tcp *c,
 			      const struct dawn_tcp_seg *seg)
 {
+	uint32_t wnd = tcp_max(c->max_snd_wnd, UINT16_MAX);
+
 	if (dawn_seq_gt(seg->ack, c->snd_max) ||
-	    dawn_seq_lt(seg->ack, c->snd_una - c->max_snd_wnd))
+	    dawn_seq_lt(seg->ack, c->snd_una - wnd))
 		return VERDICT_CHALLENGE;
 	return VERDICT_ACCEPT;
 }
