@@ -205,13 +205,21 @@ static bool send_lost(struct dawn_tcp *c, uint64_t now_us,
 	return true;
 }
 
-/* RFC 9293, 3.8.6.1: one byte more than the window allows, or what it allows
- * if that is less than a segment and the peer lets it stay so. Sending goes on
- * from snd_una, whatever becomes of it. */
+/* RFC 9293, 3.8.6.2.1, (4): what the window allows, although it is little. */
+static bool send_override(struct dawn_tcp *c, uint64_t now_us, uint32_t len,
+			  struct dawn_tcp_seg *out)
+{
+	emit(c, now_us, c->snd_una, len, out);
+	c->snd_nxt = c->snd_una + len + (out->flags & DAWN_TCP_FIN ? 1 : 0);
+	return true;
+}
+
+/* RFC 9293, 3.8.6.1: one byte more than the window allows. Sending goes on from
+ * snd_una, whatever becomes of it. A FIN alone is its own probe. */
 static bool send_probe(struct dawn_tcp *c, uint64_t now_us,
 		       struct dawn_tcp_seg *out)
 {
-	uint32_t len, end;
+	uint32_t len;
 
 	if (!c->probe_due)
 		return false;
@@ -222,13 +230,16 @@ static bool send_probe(struct dawn_tcp *c, uint64_t now_us,
 	len = tcp_min(len, payload_max(c));
 	if (!len && !c->fin_queued)
 		return false;
+	if (c->snd_wnd)
+		return send_override(c, now_us, len, out);
 	fill(c, now_us, c->snd_una, out);
-	if (len)
+	if (len) {
 		fill_data(c, out, len);
-	else
+	} else {
 		out->flags |= DAWN_TCP_FIN;
-	end = c->snd_una + tcp_max(len, 1);
-	c->snd_max = tcp_seq_max(c->snd_max, end);
+		c->snd_nxt = c->snd_una + 1;
+	}
+	c->snd_max = tcp_seq_max(c->snd_max, c->snd_una + 1);
 	c->sent_us = now_us;
 	return true;
 }

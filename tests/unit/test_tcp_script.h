@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A language for packet exchanges with one TCP engine and a virtual clock.
+ *
+ * A case is a name, the rule it shows, options and a script. Statements are
+ * separated by ';'. Sequence numbers are relative: the peer's from the
+ * rcv_nxt, ours from the snd_nxt with which the connection opened, so every
+ * script runs several times, with bases that wrap in its middle.
+ *
+ *   < FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR | -t] [sA-B]...   inject
+ *       FLAGS of A F S R P U; X: payload that disagrees. ack, window and
+ *       timestamps stay what they were when left out.
+ *   <y, <n    the same, and dawn_tcp_would_progress() must say so
+ *   > FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR] [sA-B]...        expect next
+ *       P is compared only if given. Bytes are always compared.
+ *   .             nothing more was sent
+ *   +N            N ms pass; timers fire when they are due
+ *   w N / w N=M   write N bytes, all (or M) of them taken
+ *   r N           read (compare, consume) N bytes
+ *   fin, abort    dawn_tcp_shutdown(), dawn_tcp_abort()
+ *   icmp SEQ MTU HARD
+ *   ev LETTERS    events since the last: D S E R T C P, or -
+ *   st STATE      see states[] below
+ *   rd N, space N, cwnd N, ssth N, rto MS, srtt US, smss N, q 0|1, settled 0|1
+ *   dl N|never    ms until the deadline
+ *   n LETTER N    counter: r(etransmit) t(imeout) f(ast) o(oo) c(hallenge) x(rst)
+ *   stop, go      do not call output; call it again
+ *   reopen        export into a flow entry and open from it
+ */
+#ifndef DAWN_TEST_TCP_SCRIPT_H
+#define DAWN_TEST_TCP_SCRIPT_H
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "user/net/tcp_conn.h"
+
+struct script_case {
+	const char *name;
+	const char *rule; /* RFC and section */
+	const char *opts;
+	const char *script;
+};
+
+#define QUEUE_MAX 256
+#define SEG_MAX   65536
+
+struct script_seg {
+	struct dawn_tcp_seg seg;
+	uint8_t *data;
+};
+
+struct script {
+	const struct script_case *tcase;
+	struct dawn_tcp c;
+	struct dawn_tcp_open open;
+	struct dawn_flow flow;
+	uint32_t rcv_base, snd_base; /* absolute numbers of relative 0 */
+	uint32_t peer_ts_base;
+	uint64_t now_us, start_us;
+	uint32_t written, read; /* relative, next */
+	uint32_t last_ack;
+	uint16_t last_wnd;
+	unsigned int events;
+	bool stopped;
+	struct script_seg queue[QUEUE_MAX];
+	int head, tail;
+	char stmt[160];
+	int run;
+	int checks;
+};
+
+static const struct {
+	const char *name;
+	uint8_t state;
+} states[] = {
+	{ "closed", DAWN_TCP_CLOSED },
+	{ "estab", DAWN_TCP_ESTABLISHED },
+	{ "lastack", DAWN_TCP_LAST_ACK },
+	{ "closewait", DAWN_TCP_CLOSE_WAIT },
+	{ "finwait1", DAWN_TCP_FIN_WAIT_1 },
+	{ "finwait2", DAWN_TCP_FIN_WAIT_2 },
+	{ "closing", DAWN_TCP_CLOSING },
+	{ "timewait", DAWN_TCP_TIME_WAIT },
+};
+
+__attribute__((noreturn, format(printf, 2, 3))) static void
+script_fail(struct script *s, const char *fmt, ...)
+{
+	char why[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	fail_msg("%s (%s), run %d, at \"%s\": %s", s->tcase->name,
+		 s->tcase->rule, s->run, s->stmt, why);
+	abort(); /* fail_msg does not return */
+}
+
+static uint8_t pattern(uint32_t rel, uint8_t salt)
+{
+	return (uint8_t)(rel * 7 + (rel >> 8) * 13 + salt);
+}
+
+#define SALT_PEER 1
+#define SALT_OURS 101
+
+static uint8_t state_named(struct script *s, const char *name)
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (!strcmp(states[i].name, name))
+			return states[i].state;
+	script_fail(s, "unknown state");
+}
+
+/* Take everything that is due. */
+static void script_drain(struct script *s)
+{
+	struct dawn_tcp_seg out;
+
+	while (!s->stopped) {
+		struct script_seg *q = &s->queue[s->tail % QUEUE_MAX];
+
+		memset(&out, 0xa5, sizeof(out));
+		if (!dawn_tcp_output(&s->c, s->now_us, &out))
+			return;
+		if (s->tail - s->head == QUEUE_MAX)
+			script_fail(s, "more than %d segments", QUEUE_MAX);
+		q->seg = out;
+		q->data = malloc(out.len + out.len2 + 1);
+		assert_non_null(q->data);
+		if (out.len)
+			memcpy(q->data, out.data, out.len);
+		if (out.len2)
+			memcpy(q->data + out.len, out.data2, out.len2);
+		q->seg.len += out.len2;
+		s->tail++;
+	}
+}
+
+static void script_advance(struct script *s, uint64_t ms)
+{
+	uint64_t end = s->now_us + ms * 1000;
+	int turns = 0;
+
+	for (;;) {
+		uint64_t at = dawn_tcp_deadline_us(&s->c);
+
+		if (at > end)
+			break;
+		if (++turns > 100000)
+			script_fail(s, "timer does not move");
+		if (at > s->now_us)
+			s->now_us = at;
+		s->events |= dawn_tcp_timer(&s->c, s->now_us);
+		script_drain(s);
+	}
+	s->now_us = end;
+}
+
+static void parse_seq(const char *word, uint32_t *seq, uint32_t *len)
+{
+	char *end;
+
+	*seq = (uint32_t)strtol(word, &end, 0);
+	*len = *end == '+' ? (uint32_t)strtoul(end + 1, NULL, 0) : 0;
+}
+
+static uint8_t parse_flags(const char *word)
+{
+	static const char letters[] = "FSRPAU";
+	uint8_t flags = 0;
+
+	for (; *word; word++) {
+		const char *at = strchr(letters, *word);
+
+		if (at)
+			flags |= (uint8_t)(1U << (at - letters));
+	}
+	return flags;
+}
+
+/* Fields after FLAGS, for both directions. Bits of the result: which came. */
+enum { HAS_SEQ = 1, HAS_ACK = 2, HAS_WND = 4, HAS_TS = 8, NO_TS = 16 };
+
+static int parse_fields(struct script *s, char **save, struct dawn_tcp_seg *seg)
+{
+	char *word;
+	int has = 0;
+
+	while ((word = strtok_r(NULL, " ", save))) {
+		char *end;
+
+		switch (*word) {
+		case 'a':
+			seg->ack = (uint32_t)strtol(word + 1, NULL, 0);
+			has |= HAS_ACK;
+			break;
+		case 'w':
+			seg->wnd = (uint16_t)strtoul(word + 1, NULL, 0);
+			has |= HAS_WND;
+			break;
+		case 't':
+			seg->tsval = (uint32_t)strtol(word + 1, &end, 0);
+			seg->tsecr = (uint32_t)strtol(end + 1, NULL, 0);
+			has |= HAS_TS;
+			break;
+		case 's':
+			if (seg->sack_count == DAWN_TCP_SACK_MAX)
+				script_fail(s, "too many blocks");
+			seg->sack[seg->sack_count].start =
+				(uint32_t)strtol(word + 1, &end, 0);
+			seg->sack[seg->sack_count++].end =
+				(uint32_t)strtol(end + 1, NULL, 0);
+			break;
+		default:
+			if (!strcmp(word, "-t")) {
+				has |= NO_TS;
+				break;
+			}
+			parse_seq(word, &seg->seq, &seg->len);
+			has |= HAS_SEQ;
+		}
+	}
+	return has;
+}
+
+static uint32_t script_ms(const struct script *s)
+{
+	return (uint32_t)((s->now_us - s->start_us) / 1000);
+}
+
+static void script_inject(struct script *s, char *save)
+{
+	static uint8_t buf[SEG_MAX];
+	char *kind = s->stmt[1] == 'y' || s->stmt[1] == 'n' ? s->stmt + 1 : "";
+	char *flags = strtok_r(NULL, " ", &save);
+	struct dawn_tcp_seg seg = { 0 };
+	uint8_t xor = strchr(flags, 'X') ? 0xff : 0;
+	int has = parse_fields(s, &save, &seg);
+	unsigned int ev;
+	bool would;
+
+	if (has & HAS_ACK)
+		s->last_ack = seg.ack;
+	if (has & HAS_WND)
+		s->last_wnd = seg.wnd;
+	seg.has_ts = s->c.opt & DAWN_FLOW_TS && !(has & NO_TS);
+	if (!(has & HAS_TS))
+		seg.tsval = script_ms(s);
+	seg.tsval += s->peer_ts_base;
+	if (has & HAS_TS)
+		seg.tsecr += s->open.ts_offset + tcp_ms(s->start_us);
+	for (uint32_t i = 0; i < seg.len; i++)
+		buf[i] = pattern(seg.seq + i, SALT_PEER) ^ xor;
+	seg.data = seg.len ? buf : NULL;
+	seg.flags = parse_flags(flags);
+	seg.seq += s->rcv_base;
+	seg.ack = s->last_ack + s->snd_base;
+	seg.wnd = s->last_wnd;
+	for (int i = 0; i < seg.sack_count; i++) {
+		seg.sack[i].start += s->snd_base;
+		seg.sack[i].end += s->snd_base;
+	}
+	would = dawn_tcp_would_progress(&s->c, &seg);
+	if ((*kind == 'y' && !would) || (*kind == 'n' && would))
+		script_fail(s, "would_progress is %d", would);
+	ev = dawn_tcp_input(&s->c, &seg, s->now_us);
+	if (!would && ev & DAWN_TCP_EV_PROGRESS)
+		script_fail(s, "progress that was not foretold");
+	s->events |= ev;
+	script_drain(s);
+}
+
+static void check_seg(struct script *s, const struct script_seg *q,
+		      const struct dawn_tcp_seg *want, int has, bool psh)
+{
+	const struct dawn_tcp_seg *got = &q->seg;
+	uint32_t seq = got->seq - s->snd_base;
+	uint8_t flags = got->flags & (psh ? 0xff : ~DAWN_TCP_PSH);
+
+	if (flags != want->flags || seq != want->seq || got->len != want->len)
+		script_fail(s, "got flags %#x seq %d+%u", got->flags, (int)seq,
+			    got->len);
+	if (has & HAS_ACK && got->ack - s->rcv_base != want->ack)
+		script_fail(s, "got ack %d", (int)(got->ack - s->rcv_base));
+	if (has & HAS_WND && got->wnd != want->wnd)
+		script_fail(s, "got window %u", got->wnd);
+	if (got->has_ts != !!(s->c.opt & DAWN_FLOW_TS))
+		script_fail(s, "timestamp option %d", got->has_ts);
+	if (has & HAS_TS) {
+		uint32_t val =
+			got->tsval - s->open.ts_offset - tcp_ms(s->start_us);
+		uint32_t ecr = got->tsecr - s->peer_ts_base;
+
+		if (val != want->tsval || ecr != want->tsecr)
+			script_fail(s, "got timestamps %d,%d", (int)val,
+				    (int)ecr);
+	}
+	if (got->sack_count != want->sack_count)
+		script_fail(s, "got %u SACK blocks", got->sack_count);
+	for (int i = 0; i < got->sack_count; i++)
+		if (got->sack[i].start - s->rcv_base != want->sack[i].start ||
+		    got->sack[i].end - s->rcv_base != want->sack[i].end)
+			script_fail(s, "block %d is %d-%d", i,
+				    (int)(got->sack[i].start - s->rcv_base),
+				    (int)(got->sack[i].end - s->rcv_base));
+	for (uint32_t i = 0; i < got->len; i++)
+		if (q->data[i] != pattern(seq + i, SALT_OURS))
+			script_fail(s, "wrong byte at %u", seq + i);
+}
+
+static void script_expect(struct script *s, char *save)
+{
+	char *flags = strtok_r(NULL, " ", &save);
+	struct dawn_tcp_seg want = { 0 };
+	struct script_seg *q;
+	int has = parse_fields(s, &save, &want);
+
+	want.flags = parse_flags(flags);
+	if (s->head == s->tail)
+		script_fail(s, "nothing was sent");
+	q = &s->queue[s->head++ % QUEUE_MAX];
+	check_seg(s, q, &want, has, want.flags & DAWN_TCP_PSH);
+	free(q->data);
+	s->checks++;
+}
+
+static void script_write(struct script *s, const char *word)
+{
+	char *end;
+	uint32_t n = (uint32_t)strtoul(word, &end, 0);
+	uint32_t want = *end == '=' ? (uint32_t)strtoul(end + 1, NULL, 0) : n;
+	uint8_t *buf = malloc(n + 1);
+	uint32_t took;
+
+	assert_non_null(buf);
+	for (uint32_t i = 0; i < n; i++)
+		buf[i] = pattern(s->written + i, SALT_OURS);
+	took = dawn_tcp_write(&s->c, buf, n);
+	free(buf);
+	if (took != want)
+		script_fail(s, "took %u", took);
+	s->written += took;
+	s->checks++;
+	script_drain(s);
+}
+
+static void script_read(struct script *s, uint32_t n)
+{
+	uint32_t have;
+	const uint8_t *p = dawn_tcp_linearize(&s->c, &have);
+
+	if (have < n || have != dawn_tcp_readable(&s->c))
+		script_fail(s, "only %u to read", have);
+	for (uint32_t i = 0; i < n; i++)
+		if (p[i] != pattern(s->read + i, SALT_PEER))
+			script_fail(s, "wrong byte at %u", s->read + i);
+	dawn_tcp_consume(&s->c, n);
+	s->read += n;
+	s->checks++;
+	script_drain(s);
+}
+
+static void script_events(struct script *s, const char *word)
+{
+	static const char letters[] = "DSERTCP";
+	unsigned int want = 0;
+
+	for (; *word && *word != '-'; word++)
+		want |= 1U << (strchr(letters, *word) - letters);
+	if (s->events != want)
+		script_fail(s, "events are %#x", s->events);
+	s->events = 0;
+	s->checks++;
+}
+
+static void script_open(struct script *s)
+{
+	uint32_t len;
+
+	dawn_tcp_open(&s->c, &s->open);
+	len = dawn_tcp_adopt_len(&s->c);
+	if (len) {
+		uint8_t *buf = malloc(len);
+		uint32_t rel = s->flow.snd_una - s->snd_base;
+
+		assert_non_null(buf);
+		for (uint32_t i = 0; i < len; i++)
+			buf[i] = pattern(rel + i, SALT_OURS);
+		assert_int_equal(dawn_tcp_adopt_sent(&s->c, buf, len), 0);
+		free(buf);
+	}
+}
+
+static void script_reopen(struct script *s)
+{
+	struct dawn_flow again;
+
+	dawn_tcp_export(&s->c, &s->flow);
+	s->open.now_us = s->now_us;
+	script_open(s);
+	again = s->flow;
+	dawn_tcp_export(&s->c, &again);
+	again.last_seen_ms = s->flow.last_seen_ms;
+	if (memcmp(&again, &s->flow, sizeof(again)))
+		script_fail(s, "export does not round-trip");
+}
+
+static void script_icmp(struct script *s, char *save)
+{
+	uint32_t v[3] = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		char *word = strtok_r(NULL, " ", &save);
+
+		v[i] = word ? (uint32_t)strtol(word, NULL, 0) : 0;
+	}
+	dawn_tcp_icmp_error(&s->c, v[0] + s->snd_base, v[1], v[2], s->now_us);
+	script_drain(s);
+}
+
+static uint64_t script_value(struct script *s, const char *what)
+{
+	uint64_t at = dawn_tcp_deadline_us(&s->c);
+
+	if (!strcmp(what, "rd"))
+		return dawn_tcp_readable(&s->c);
+	if (!strcmp(what, "space"))
+		return dawn_tcp_space(&s->c);
+	if (!strcmp(what, "cwnd"))
+		return s->c.cwnd;
+	if (!strcmp(what, "ssth"))
+		return s->c.ssthresh;
+	if (!strcmp(what, "rto"))
+		return dawn_tcp_rtt_timeout_us(&s->c) / 1000;
+	if (!strcmp(what, "srtt"))
+		return s->c.srtt_us;
+	if (!strcmp(what, "smss"))
+		return s->c.smss;
+	if (!strcmp(what, "q"))
+		return dawn_tcp_quiescent(&s->c);
+	if (!strcmp(what, "settled"))
+		return dawn_tcp_settled(&s->c);
+	if (!strcmp(what, "st"))
+		return dawn_tcp_state(&s->c);
+	if (!strcmp(what, "dl"))
+		return at == TCP_NEVER ? TCP_NEVER : (at - s->now_us) / 1000;
+	script_fail(s, "unknown statement");
+}
+
+static uint64_t script_counter(struct script *s, char letter)
+{
+	const struct dawn_tcp_counts *n = dawn_tcp_counts(&s->c);
+
+	switch (letter) {
+	case 'r':
+		return n->retransmit;
+	case 't':
+		return n->rto;
+	case 'f':
+		return n->fast_retransmit;
+	case 'o':
+		return n->ooo;
+	case 'c':
+		return n->challenge_ack;
+	case 'x':
+		return n->rst_sent;
+	}
+	script_fail(s, "unknown counter");
+}
+
+static void script_compare(struct script *s, const char *what, char *save)
+{
+	char *word = strtok_r(NULL, " ", &save);
+	uint64_t got, want;
+
+	if (!word)
+		script_fail(s, "value missing");
+	if (!strcmp(what, "n")) {
+		got = script_counter(s, *word);
+		want = strtoull(strtok_r(NULL, " ", &save), NULL, 0);
+	} else {
+		got = script_value(s, what);
+		want = !strcmp(what, "st")      ? state_named(s, word)
+		       : !strcmp(word, "never") ? TCP_NEVER
+						: strtoull(word, NULL, 0);
+	}
+	if (got != want)
+		script_fail(s, "it is %lld", (long long)got);
+	s->checks++;
+}
+
+static void script_statement(struct script *s, char *text)
+{
+	char copy[160], *save, *word;
+
+	while (*text == ' ' || *text == '\n')
+		text++;
+	snprintf(s->stmt, sizeof(s->stmt), "%s", text);
+	snprintf(copy, sizeof(copy), "%s", text);
+	word = strtok_r(copy, " ", &save);
+	if (!word)
+		return;
+	if (*word == '<')
+		script_inject(s, save);
+	else if (!strcmp(word, ">"))
+		script_expect(s, save);
+	else if (!strcmp(word, ".")) {
+		if (s->head != s->tail)
+			script_fail(
+				s, "sent flags %#x seq %d+%u",
+				s->queue[s->head % QUEUE_MAX].seg.flags,
+				(int)(s->queue[s->head % QUEUE_MAX].seg.seq -
+				      s->snd_base),
+				s->queue[s->head % QUEUE_MAX].seg.len);
+		s->checks++;
+	} else if (*word == '+')
+		script_advance(s, strtoull(word + 1, NULL, 0));
+	else if (!strcmp(word, "w"))
+		script_write(s, strtok_r(NULL, " ", &save));
+	else if (!strcmp(word, "r"))
+		script_read(s, (uint32_t)atoi(strtok_r(NULL, " ", &save)));
+	else if (!strcmp(word, "ev"))
+		script_events(s, strtok_r(NULL, " ", &save));
+	else if (!strcmp(word, "icmp"))
+		script_icmp(s, save);
+	else if (!strcmp(word, "reopen"))
+		script_reopen(s);
+	else if (!strcmp(word, "stop"))
+		s->stopped = true;
+	else if (!strcmp(word, "go")) {
+		s->stopped = false;
+		script_drain(s);
+	} else if (!strcmp(word, "fin")) {
+		dawn_tcp_shutdown(&s->c);
+		script_drain(s);
+	} else if (!strcmp(word, "abort")) {
+		dawn_tcp_abort(&s->c);
+		script_drain(s);
+	} else
+		script_compare(s, word, save);
+}
+
+/* opts: words "name" or "name=value". */
+static bool opt_find(const char *opts, const char *name, const char **value)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = opts; *at; at++) {
+		if ((at == opts || at[-1] == ' ') && !strncmp(at, name, len) &&
+		    (!at[len] || at[len] == ' ' || at[len] == '=')) {
+			*value = at + len + (at[len] == '=');
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t opt_num(struct script *s, const char *name, uint32_t def)
+{
+	const char *v;
+
+	return opt_find(s->tcase->opts, name, &v) ? (uint32_t)strtol(v, NULL, 0)
+						  : def;
+}
+
+static void script_flow(struct script *s)
+{
+	struct dawn_flow *f = &s->flow;
+	const char *v;
+	char name[16];
+
+	if (!opt_find(s->tcase->opts, "v6", &v))
+		dawn_addr_from_v4(&f->raddr, 1);
+	f->state = DAWN_TCP_ESTABLISHED;
+	if (opt_find(s->tcase->opts, "state", &v)) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(v, " "), v);
+		f->state = state_named(s, name);
+	}
+	if (opt_find(s->tcase->opts, "ts", &v))
+		f->flags |= DAWN_FLOW_TS;
+	if (opt_find(s->tcase->opts, "sack", &v))
+		f->flags |= DAWN_FLOW_SACK;
+	if (opt_find(s->tcase->opts, "ws", &v)) {
+		f->flags |= DAWN_FLOW_WSCALE;
+		f->snd_wscale = (uint8_t)atoi(v);
+	}
+	f->mss = (uint16_t)opt_num(s, "mss",
+				   f->flags & DAWN_FLOW_TS ? 1012 : 1000);
+	f->rcv_nxt = s->rcv_base;
+	f->snd_nxt = s->snd_base;
+	f->snd_una = s->snd_base - opt_num(s, "unacked", 0);
+	f->snd_wnd = opt_num(s, "wnd", 65535);
+	f->rcv_adv =
+		f->rcv_nxt +
+		opt_num(s, "adv", f->flags & DAWN_FLOW_WSCALE ? 262144 : 65535);
+	f->srtt_us = opt_num(s, "srtt", 100000);
+	f->rttvar_us = opt_num(s, "rttvar", 25000);
+	f->cwnd = opt_num(s, "cwnd", 10000);
+	f->ssthresh = opt_num(s, "ssth", 0);
+	f->ts_recent = s->peer_ts_base;
+	f->ts_recent_ms = tcp_ms(s->now_us);
+	f->last_sent_ms = tcp_ms(s->now_us) - opt_num(s, "sent", 0);
+	f->last_seen_ms = tcp_ms(s->now_us);
+}
+
+/* Bases: in the open; every number wraps within the script; signs change. */
+static const struct {
+	uint32_t rcv, snd, peer_ts, ts_offset;
+	uint64_t start_us;
+} bases[] = {
+	{ 1000, 500000, 7, 11, 5000000 },
+	{ 0xfffffd00, 0xfffffe80, 0xffffffe0, 0xffffff00, 4294967200000ULL },
+	{ 0x7ffffd00, 0x7ffffe80, 0x7fffffe0, 0x7fffff00, 2147483600000ULL },
+	{ 0xffffffff, 0xffffffff, 0xffffffff, 0, 1ULL << 50 },
+};
+#define BASES (int)(sizeof(bases) / sizeof(bases[0]))
+
+static uint8_t *script_ring(uint32_t size)
+{
+	uint8_t *mem = malloc(size);
+
+	assert_non_null(mem);
+	memset(mem, 0xee, size);
+	return mem;
+}
+
+static int script_run(const struct script_case *tcase, int run)
+{
+	struct script *s = calloc(1, sizeof(*s));
+	const char *at = tcase->script;
+	int checks;
+
+	assert_non_null(s);
+	s->tcase = tcase;
+	s->run = run;
+	s->rcv_base = bases[run].rcv;
+	s->snd_base = bases[run].snd;
+	s->peer_ts_base = bases[run].peer_ts;
+	s->now_us = s->start_us = bases[run].start_us;
+	s->last_wnd = (uint16_t)opt_num(s, "field", 65535);
+	script_flow(s);
+	s->open = (struct dawn_tcp_open){
+		.flow = &s->flow,
+		.rcv = { .size = opt_num(s, "rcv", 65536) },
+		.snd = { .size = opt_num(s, "snd", 65536) },
+		.ts_offset = bases[run].ts_offset,
+		.now_us = s->now_us,
+		.mss_max = (uint16_t)opt_num(s, "mssmax", 0),
+		.keepalive_ms = opt_num(s, "ka", 0),
+		.user_timeout_ms = opt_num(s, "ut", 0),
+		.time_wait_ms = opt_num(s, "tw", 0),
+		.fin_wait_ms = opt_num(s, "fw", 0),
+	};
+	s->open.rcv.mem = script_ring(s->open.rcv.size);
+	s->open.snd.mem = script_ring(s->open.snd.size);
+	script_open(s);
+	while (*at) {
+		size_t len = strcspn(at, ";");
+		char text[160];
+
+		snprintf(text, sizeof(text), "%.*s", (int)len, at);
+		script_statement(s, text);
+		at += len + (at[len] == ';');
+	}
+	script_statement(s, ".");
+	checks = s->checks;
+	free(s->open.rcv.mem);
+	free(s->open.snd.mem);
+	free(s);
+	return checks;
+}
+
+static void script_test(void **state)
+{
+	for (int run = 0; run < BASES; run++)
+		assert_true(script_run(*state, run) > 1);
+}
+
+static int script_main(const char *group, const struct script_case *cases,
+		       size_t n)
+{
+	struct CMUnitTest *tests = calloc(n, sizeof(*tests));
+	int failed;
+
+	if (!tests || !n)
+		return 1;
+	for (size_t i = 0; i < n; i++) {
+		tests[i].name = cases[i].name;
+		tests[i].test_func = script_test;
+		tests[i].initial_state = (void *)(uintptr_t)&cases[i];
+	}
+	failed = _cmocka_run_group_tests(group, tests, n, NULL, NULL);
+	free(tests);
+	return failed;
+}
+
+#endif
