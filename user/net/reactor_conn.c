@@ -401,7 +401,10 @@ static void tell_closed(struct dawn_conn *c, enum dawn_close_reason why)
 
 	if (!c->open)
 		return;
+	/* Calls of a protocol that says good-bye do nothing any more. */
 	c->open = false;
+	c->aborted = true;
+	c->active = true;
 	if (c->lost && p->handed_back)
 		p->handed_back(&c->stream);
 	else

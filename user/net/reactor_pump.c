@@ -242,8 +242,13 @@ static bool settle_end(struct dawn_conn *c)
 	return false;
 }
 
-/* Return: whether it wants another round at once. */
-static bool pump_one(struct dawn_conn *c)
+enum pumped {
+	PUMP_WAIT,  /* for something to happen */
+	PUMP_AGAIN, /* quota used up: another round in the next turn */
+	PUMP_GONE,  /* released */
+};
+
+static enum pumped pump_one(struct dawn_conn *c)
 {
 	struct dawn_reactor *r = c->r;
 	bool more;
@@ -255,26 +260,26 @@ static bool pump_one(struct dawn_conn *c)
 		feed(c);
 	if (c->lost) {
 		dawn_conn_release(c, DAWN_CLOSE_DONE);
-		return false;
+		return PUMP_GONE;
 	}
 	more = send_due(c);
 	if (more || c->show) {
-		dawn_conn_activate(c);
 		set_timer(c);
-		return true;
+		return PUMP_AGAIN;
 	}
 	if (settle_end(c) || dawn_conn_give(c))
-		return false;
+		return PUMP_GONE;
 	if (c->lost) {
 		dawn_conn_release(c, DAWN_CLOSE_DONE);
-		return false;
+		return PUMP_GONE;
 	}
 	c->events &= DAWN_TCP_EV_EOF; /* may still have to be told */
 	set_timer(c);
-	return false;
+	return PUMP_WAIT;
 }
 
-/* Those that are activated meanwhile wait for the next turn. */
+/* A connection stays marked while it is pumped, so that calls of its protocol
+ * do not put it into the list of the next turn: it may be gone by then. */
 bool dawn_reactor_pump(struct dawn_reactor *r)
 {
 	struct dawn_conn *c = r->active_first;
@@ -284,9 +289,14 @@ bool dawn_reactor_pump(struct dawn_reactor *r)
 	r->active_last = NULL;
 	while (c) {
 		struct dawn_conn *next = c->active_next;
+		enum pumped what = pump_one(c);
 
-		c->active = false;
-		more |= pump_one(c);
+		if (what != PUMP_GONE)
+			c->active = false;
+		if (what == PUMP_AGAIN) {
+			dawn_conn_activate(c);
+			more = true;
+		}
 		c = next;
 	}
 	return more || r->active_first;
