@@ -56,6 +56,8 @@ base_image() {
     install "$here/init" "$root/init"
     mkdir -p "$root/t"
     add_modules
+    # busybox's own shell would prefer its own ip, ping, ... to ours.
+    add_program /bin/bash
     add_program "$(command -v ip)" /usr/sbin/ip
     add_program "$build/tests/verifier_stats" /usr/local/bin/verifier_stats
 }

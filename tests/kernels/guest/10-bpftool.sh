@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The object as it is: loaded, pinned and attached by bpftool alone.
-# shellcheck shell=dash
+# shellcheck shell=bash
 pins=/sys/fs/bpf/plain
 verifier_stats /obj/dawn_xdp.bpf.o && echo "ok the verifier accepts it" ||
     echo "not ok the verifier accepts it"

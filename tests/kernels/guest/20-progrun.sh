@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The bpf_prog_test_run tables, on this kernel.
-# shellcheck shell=dash
+# shellcheck shell=bash
 export BUILD=/obj CMOCKA_MESSAGE_OUTPUT=TAP
 cd / || exit 1
 found=0

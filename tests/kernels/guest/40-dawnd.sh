@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The daemon on this kernel: both halves on the same connections, in both modes.
-# shellcheck shell=dash
+# shellcheck shell=bash
 check() { # TEXT COMMAND...
     text=$1
     shift
@@ -19,10 +19,20 @@ hits_of() { # FILE: three times on one connection, then compare
 ready() {
     n=0
     until grep -q '^ready' /tmp/dawnd.log; do
-        kill -0 $pid && [ $n -lt 300 ] || return 1
+        { kill -0 "$pid" && [ $n -lt 300 ]; } || return 1
         n=$((n + 1))
         usleep 100000
     done
+}
+
+ends() { # within its drain time and something
+    n=0
+    while kill -0 "$pid" 2>/dev/null; do
+        [ $n -lt 300 ] || { kill -9 "$pid"; return 1; }
+        n=$((n + 1))
+        usleep 100000
+    done
+    wait "$pid"
 }
 
 mkdir -p /srv
@@ -39,7 +49,7 @@ for mode in native generic; do
     check "$mode: 300 kB" hits_of large
     check "$mode: some answers came from XDP" [ "$(counter http_hit)" -gt 0 ]
     check "$mode: dawn ping" in_cli dawn ping -c 1 198.18.0.1:4860
-    kill $pid
-    check "$mode: dawnd ends well" wait $pid
+    kill "$pid"
+    check "$mode: dawnd ends well" ends
     cat /tmp/dawnd.log
 done
