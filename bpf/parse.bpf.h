@@ -192,11 +192,13 @@ dawn_subprog int parse_frame(struct xdp_md *ctx, struct work *w)
 		.pos = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
+	struct dawn_config *cfg = config_get();
 	__be16 ethertype;
 	int verdict;
 
-	if (!w)
+	if (!w || !cfg)
 		return DROP(map_missing);
+	w->flags = cfg->flags;
 	w->frame_len = cur.end - cur.start;
 	w->rxq = ctx->rx_queue_index;
 	w->scanned = 0;

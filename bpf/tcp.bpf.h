@@ -155,7 +155,6 @@ static __always_inline void read_clocks(struct work *w,
 	w->now_ns = bpf_ktime_get_coarse_ns();
 	w->now_ms = w->now_ns / 1000000;
 	w->tsnow = w->now_ms + cfg->ts_offset;
-	w->flags = cfg->flags;
 }
 
 /* Packets that are ours but not for us to read. Return: 0, or a verdict. */

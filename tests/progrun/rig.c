@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#include "tests/progrun/rig.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_xdp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maps/unacked.h"
+#include "user/cache/kcache.h"
+
+#ifndef SOL_XDP
+#define SOL_XDP 283
+#endif
+#define COUNTERS  (sizeof(struct dawn_stats) / sizeof(uint64_t))
+#define ELF_SETS  64
+#define ELF_SLOTS 4
+
+struct rig rig;
+
+int rig_map(const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(rig.obj, name);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void *map_mmap(const char *name, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       rig_map(name), 0);
+
+	assert_true(p != MAP_FAILED);
+	return p;
+}
+
+uint64_t rig_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* A socket that XSKMAP takes; it is never bound. */
+static int make_xsk(void)
+{
+	static uint8_t umem[16 * 4096] __attribute__((aligned(4096)));
+	struct xdp_umem_reg reg = {
+		.addr = (uintptr_t)umem,
+		.len = sizeof(umem),
+		.chunk_size = 4096,
+	};
+	int fd = socket(AF_XDP, SOCK_RAW, 0), n = 16;
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+		setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)), 0);
+	assert_int_equal(
+		setsockopt(fd, SOL_XDP, XDP_UMEM_FILL_RING, &n, sizeof(n)), 0);
+	assert_int_equal(setsockopt(fd, SOL_XDP, XDP_RX_RING, &n, sizeof(n)),
+			 0);
+	return fd;
+}
+
+static void local_addr(struct dawn_addr *a, int family, uint8_t last)
+{
+	memset(a, 0, sizeof(*a));
+	if (family == 4) {
+		dawn_addr_from_v4(a, htonl(0xc6120000U | last));
+		return;
+	}
+	a->b[0] = 0x20;
+	a->b[1] = 0x01;
+	a->b[2] = 0x0d;
+	a->b[3] = 0xb8;
+	a->b[15] = last;
+}
+
+static void add_service(int family, uint8_t proto, uint16_t port, uint16_t id,
+			uint8_t kind)
+{
+	struct dawn_service_key key = { .port = htons(port), .proto = proto };
+	struct dawn_service value = {
+		.id = id,
+		.kind = kind,
+		.group = RIG_GROUP,
+	};
+
+	local_addr(&key.addr, family, 1);
+	assert_int_equal(
+		bpf_map_update_elem(rig_map("services"), &key, &value, BPF_ANY),
+		0);
+}
+
+static void load(void)
+{
+	char path[512];
+	const char *build = getenv("BUILD");
+
+	snprintf(path, sizeof(path), "%s/dawn_xdp.bpf.o",
+		 build ? build : "build");
+	rig.obj = bpf_object__open_file(path, NULL);
+	assert_int_equal(libbpf_get_error(rig.obj), 0);
+	assert_int_equal(bpf_object__load(rig.obj), 0);
+	rig.prog = bpf_program__fd(
+		bpf_object__find_program_by_name(rig.obj, "dawn_xdp"));
+	assert_true(rig.prog >= 0);
+}
+
+int rig_open(void **state)
+{
+	(void)state;
+	load();
+	rig.config = map_mmap("config", sizeof(*rig.config));
+	rig.flows = map_mmap("flow_table", ELF_SETS * sizeof(*rig.flows));
+	rig.unacked = map_mmap("unacked", DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	rig.queue_sent = map_mmap("queue_sent", DAWN_QUEUES_MAX * 8);
+	rig.slots = map_mmap("cache_data", ELF_SLOTS * sizeof(*rig.slots));
+	rig.xsk = make_xsk();
+	for (int family = 4; family <= 6; family += 2) {
+		uint16_t base = (uint16_t)(family * 10);
+
+		add_service(family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+			    0, base, DAWN_SERVICE_ECHO);
+		add_service(family, IPPROTO_TCP, RIG_HTTP_PORT,
+			    (uint16_t)(base + 1), DAWN_SERVICE_HTTP);
+		add_service(family, IPPROTO_UDP, RIG_HBTP_PORT,
+			    (uint16_t)(base + 2), DAWN_SERVICE_HBTP);
+	}
+	return 0;
+}
+
+int rig_close(void **state)
+{
+	(void)state;
+	close(rig.xsk);
+	bpf_object__close(rig.obj);
+	return 0;
+}
+
+void rig_reactor(bool alive)
+{
+	/* The future counts as now, so that a slow test stays alive. */
+	uint64_t at =
+		rig_now_ns() + (alive ? 3600000000000ULL : -1000000000ULL);
+
+	rig.config->queue[0].heartbeat_ns = at;
+	rig.config->reactor_seen_ns = at;
+}
+
+static void empty_map(const char *name, size_t key_len)
+{
+	uint8_t key[128];
+	int fd = rig_map(name);
+
+	assert_true(key_len <= sizeof(key));
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		assert_int_equal(bpf_map_delete_elem(fd, key), 0);
+}
+
+int rig_reset(void **state)
+{
+	struct dawn_config *c = rig.config;
+	uint32_t zero = 0;
+
+	(void)state;
+	memset(c, 0, sizeof(*c));
+	c->abi = DAWN_ABI_VERSION;
+	c->flags = DAWN_CONFIG_TCP | DAWN_CONFIG_CLONES;
+	c->flow_sets = ELF_SETS;
+	c->slots = ELF_SLOTS;
+	c->incarnation = 7;
+	c->segment_budget = 1000000;
+	c->ts_offset = 0x12345678;
+	c->queue[0].ring_size = 2048;
+	for (size_t i = 0; i < 2; i++) {
+		c->flow_key.k[i] = 0x1111111111111111ULL * (i + 1);
+		c->cookie_key.k[i] = 0x2323232323232323ULL * (i + 1);
+		c->cache_key.k[i] = 0x4545454545454545ULL * (i + 1);
+	}
+	memset(rig.flows, 0, ELF_SETS * sizeof(*rig.flows));
+	memset(rig.unacked, 0, DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	memset(rig.queue_sent, 0, DAWN_QUEUES_MAX * 8);
+	memset(rig.slots, 0, ELF_SLOTS * sizeof(*rig.slots));
+	empty_map("access", 20);
+	empty_map("vhosts", sizeof(struct dawn_vhost_key));
+	empty_map("cache_index", sizeof(struct dawn_index_key));
+	bpf_map_update_elem(rig_map("xsks"), &zero, &rig.xsk, BPF_ANY);
+	rig_reactor(true);
+	rig_mark();
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static void read_stats(struct dawn_stats *out)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct dawn_stats *all = calloc((size_t)cpus, sizeof(*all));
+	uint64_t *sum = (uint64_t *)out;
+	uint32_t zero = 0;
+
+	assert_non_null(all);
+	assert_int_equal(bpf_map_lookup_elem(rig_map("stats"), &zero, all), 0);
+	memset(out, 0, sizeof(*out));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (size_t i = 0; i < COUNTERS; i++)
+			sum[i] += ((uint64_t *)&all[cpu])[i];
+	free(all);
+}
+
+void rig_mark(void)
+{
+	read_stats(&rig.before);
+}
+
+uint64_t rig_delta(size_t index)
+{
+	struct dawn_stats now;
+
+	read_stats(&now);
+	return ((uint64_t *)&now)[index] - ((uint64_t *)&rig.before)[index];
+}
+
+/* ---- packets ---- */
+
+int rig_run_raw(const uint8_t *frame, size_t len)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = (uint32_t)len, .data_out = rig.out,
+		    .data_size_out = sizeof(rig.out), .repeat = 1);
+
+	assert_int_equal(bpf_prog_test_run_opts(rig.prog, &opts), 0);
+	rig.out_len = opts.data_size_out;
+	return (int)opts.retval;
+}
+
+int rig_run(const struct pkt *p)
+{
+	rig.in_len = pkt_build(p, rig.in);
+	return rig_run_raw(rig.in, rig.in_len);
+}
+
+/* Each packet counts once in a total. */
+static void check_totals(int verdict)
+{
+	assert_int_equal(rig_count(pass_total), verdict == XDP_PASS);
+	assert_true(rig_count(tx_total) + rig_count(drop_total) +
+			    rig_count(punt_total) + rig_count(pass_total) <=
+		    1);
+	if (verdict == XDP_TX)
+		assert_int_equal(rig_count(tx_total), 1);
+}
+
+void rig_expect(const struct pkt *p, int verdict, size_t index,
+		const char *what)
+{
+	int got;
+
+	rig_mark();
+	got = rig_run(p);
+	if (got != verdict || rig_delta(index) != 1) {
+		struct dawn_stats now;
+		const uint64_t *b = (const uint64_t *)&rig.before;
+		size_t i = 0;
+
+		read_stats(&now);
+		print_error("wanted verdict %d and %s, got %d and:", verdict,
+			    what, got);
+#define X(name, text)                      \
+	if (((uint64_t *)&now)[i] != b[i]) \
+		print_error(" " #name);    \
+	i++;
+		DAWN_STATS_ALL(X)
+#undef X
+		print_error("\n");
+	}
+	assert_int_equal(got, verdict);
+	assert_int_equal(rig_delta(index), 1);
+	check_totals(verdict);
+}
+
+struct pkt rig_packet(int family, uint8_t proto)
+{
+	struct pkt p = {
+		.src_mac = { 2, 0, 0, 0, 0, 2 },
+		.dst_mac = { 2, 0, 0, 0, 0, 1 },
+		.family = family,
+		.ttl = 63,
+		.proto = proto,
+		.sport = 40000,
+	};
+
+	local_addr((struct dawn_addr *)p.src, family, 2);
+	local_addr((struct dawn_addr *)p.dst, family, 1);
+	p.ip_id = 0x4711;
+	return p;
+}
+
+struct pkt rig_answer(const struct pkt *to)
+{
+	struct pkt got;
+	const char *wrong = pkt_parse(&got, rig.out, rig.out_len);
+
+	if (wrong)
+		fail_msg("answer: %s", wrong);
+	assert_memory_equal(got.dst_mac, to->src_mac, 6);
+	assert_memory_equal(got.src_mac, to->dst_mac, 6);
+	assert_int_equal(got.vlans, to->vlans);
+	for (int i = 0; i < got.vlans; i++) {
+		assert_int_equal(got.tpid[i], to->tpid[i]);
+		assert_int_equal(got.tci[i], to->tci[i]);
+	}
+	assert_int_equal(got.family, to->family);
+	assert_memory_equal(got.src, to->dst, 16);
+	assert_memory_equal(got.dst, to->src, 16);
+	assert_int_equal(got.ttl, DAWN_TTL);
+	assert_int_equal(got.proto, to->proto);
+	if (got.family == 4) {
+		assert_int_equal(got.ip_id, 0);
+		assert_int_equal(got.frag, 0x4000);
+	}
+	if (to->proto == IPPROTO_TCP || to->proto == IPPROTO_UDP) {
+		assert_int_equal(got.sport, to->dport);
+		assert_int_equal(got.dport, to->sport);
+	}
+	return got;
+}
+
+/* ---- a TCP peer ---- */
+
+struct peer rig_peer(int family)
+{
+	return (struct peer){
+		.family = family,
+		.ts = true,
+		.sack = true,
+		.wscale = true,
+		.mss = family == 4 ? 1460 : 1440,
+		.port = 40000,
+		.isn = 0xfffffff0, /* wraps soon */
+		.ts_clock = 1000,
+		.wnd = 500,
+	};
+}
+
+struct pkt peer_segment(const struct peer *p, uint8_t flags)
+{
+	struct pkt s = rig_packet(p->family, IPPROTO_TCP);
+
+	s.vlans = p->vlans;
+	s.tpid[0] = p->vlans == 2 ? 0x88a8 : 0x8100;
+	s.tci[0] = 0x2064;
+	s.tpid[1] = 0x8100;
+	s.tci[1] = 7;
+	s.sport = p->port;
+	s.dport = RIG_HTTP_PORT;
+	s.seq = p->snd_nxt;
+	s.ack = p->rcv_nxt;
+	s.flags = flags;
+	s.wnd = p->wnd;
+	if (p->ts && !(flags & PKT_SYN))
+		pkt_opt_ts(&s, p->ts_clock, p->ts_ours);
+	return s;
+}
+
+void peer_syn(struct peer *p)
+{
+	struct pkt syn, got;
+	const uint8_t *o;
+
+	p->snd_nxt = p->isn;
+	p->rcv_nxt = 0;
+	syn = peer_segment(p, PKT_SYN);
+	if (p->mss)
+		pkt_opt_mss(&syn, p->mss);
+	if (p->sack)
+		pkt_opt_sackok(&syn);
+	if (p->ts)
+		pkt_opt_ts(&syn, p->ts_clock, 0);
+	if (p->wscale)
+		pkt_opt_wscale(&syn, 9);
+	EXPECT(&syn, XDP_TX, syn_cookie);
+	got = rig_answer(&syn);
+	assert_int_equal(got.flags, PKT_SYN | PKT_ACK);
+	assert_int_equal(got.ack, p->isn + 1);
+	assert_int_equal(got.len, 0);
+	o = pkt_opt_find(&got, 2);
+	assert_non_null(o);
+	assert_int_equal(pkt_be16(o), p->family == 4 ? 1460 : 1440);
+	o = pkt_opt_find(&got, 3);
+	assert_int_equal(!!o, p->wscale);
+	assert_int_equal(o ? *o : DAWN_RCV_WSCALE, DAWN_RCV_WSCALE);
+	assert_int_equal(!!pkt_opt_find(&got, 4), p->sack);
+	o = pkt_opt_find(&got, 8);
+	assert_int_equal(!!o, p->ts);
+	if (o) {
+		p->ts_ours = pkt_be32(o);
+		assert_int_equal(pkt_be32(o + 4), p->ts_clock);
+	}
+	p->snd_nxt = p->isn + 1;
+	p->rcv_nxt = got.seq + 1;
+}
+
+void peer_connect(struct peer *p)
+{
+	struct pkt ack;
+
+	peer_syn(p);
+	ack = peer_segment(p, PKT_ACK);
+	EXPECT(&ack, XDP_DROP, flow_new);
+	assert_int_equal(rig_count(ack_seen), 1);
+	assert_non_null(peer_flow(p));
+}
+
+struct dawn_flow *peer_flow(const struct peer *p)
+{
+	struct pkt s = peer_segment(p, 0);
+
+	for (size_t set = 0; set < ELF_SETS; set++)
+		for (size_t way = 0; way < DAWN_FLOW_WAYS; way++) {
+			struct dawn_flow *f = &rig.flows[set].flow[way];
+
+			if (rig.flows[set].tag[way] &&
+			    f->rport == htons(p->port) &&
+			    !memcmp(&f->raddr, s.src, 16))
+				return f;
+		}
+	return NULL;
+}
+
+struct pkt peer_request(const struct peer *p, const char *text)
+{
+	struct pkt s = peer_segment(p, PKT_ACK | PKT_PSH);
+
+	s.payload = text;
+	s.len = strlen(text);
+	return s;
+}
+
+/* ---- slots ---- */
+
+void rig_cache(uint32_t slot, const char *target, size_t body_len)
+{
+	struct dawn_slot *s = &rig.slots[slot];
+	struct dawn_index_value where = { .slot = slot, .gen = 100 + slot };
+	struct dawn_index_key key;
+
+	memset(s, 0, sizeof(*s));
+	s->gen = where.gen;
+	s->state = DAWN_SLOT_LIVE;
+	s->date_off = 44;
+	s->head_len = (uint16_t)snprintf(
+		(char *)s->data, sizeof(s->data),
+		"HTTP/1.1 200 OK\r\nServer: binary-dawn\r\nDate: %29s\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		"", body_len);
+	memset(s->data + s->date_off, 0, DAWN_DATE_LEN);
+	for (size_t i = 0; i < body_len; i++)
+		s->data[s->head_len + i] = (uint8_t)(i * 7 + i / 251);
+	s->resp_len = (uint32_t)(s->head_len + body_len);
+	assert_true(s->resp_len <= DAWN_RESP_MAX);
+	s->key.group = RIG_GROUP;
+	s->key.target_len = (uint16_t)strlen(target);
+	memcpy(s->key.target, target, s->key.target_len);
+	dawn_slot_sums(s);
+	dawn_cache_hash(&key, &rig.config->cache_key, &s->key);
+	assert_int_equal(bpf_map_update_elem(rig_map("cache_index"), &key,
+					     &where, BPF_ANY),
+			 0);
+}
