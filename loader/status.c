@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,43 +85,61 @@ static const char *kind_name(uint8_t kind)
 	return names[kind];
 }
 
-/* Walk the services: `each` gets one at a time. */
-static void for_services(const struct dawn_xdp *x,
-			 void (*each)(const struct dawn_service_key *k,
-				      const struct dawn_service *s, void *arg),
-			 void *arg)
-{
-	struct dawn_service_key key, *at = NULL;
-	struct dawn_service s;
+struct row {
+	struct dawn_service_key key;
+	struct dawn_service service;
+};
 
-	while (!bpf_map_get_next_key(x->map.services, at, &key)) {
-		at = &key;
-		if (!bpf_map_lookup_elem(x->map.services, &key, &s))
-			each(&key, &s, arg);
+static int by_id(const void *a, const void *b)
+{
+	return ((const struct row *)a)->service.id -
+	       ((const struct row *)b)->service.id;
+}
+
+/* The services in the order they were added. Return: how many. */
+static int get_services(const struct dawn_xdp *x, struct row *rows)
+{
+	struct dawn_service_key *at = NULL;
+	int count = 0;
+
+	while (count < DAWN_SERVICES_MAX &&
+	       !bpf_map_get_next_key(x->map.services, at, &rows[count].key)) {
+		at = &rows[count].key;
+		if (bpf_map_lookup_elem(x->map.services, at,
+					&rows[count].service))
+			break; /* removed meanwhile */
+		count++;
 	}
+	qsort(rows, (size_t)count, sizeof(*rows), by_id);
+	return count;
 }
 
 /* ---- text ---- */
 
-static void text_service(const struct dawn_service_key *k,
-			 const struct dawn_service *s, void *arg)
+static int text_services(const struct dawn_xdp *x)
 {
-	char addr[INET6_ADDRSTRLEN];
+	static const char *const headers[] = { "  SERVICE", "PROTO", ">PORT",
+					       "ADDRESS" };
+	struct dawn_table *t = dawn_table_new(headers, 4);
+	struct row rows[DAWN_SERVICES_MAX];
+	int count = get_services(x, rows);
 
-	dawn_cli_addr(&k->addr, addr);
-	dawn_table_cell(arg, "  %s", kind_name(s->kind));
-	dawn_table_cell(arg, "%s", proto_name(k->proto));
-	dawn_table_cell(arg, "%u", ntohs(k->port));
-	dawn_table_cell(arg, "%s", addr);
+	for (int i = 0; i < count; i++) {
+		char addr[INET6_ADDRSTRLEN];
+
+		dawn_cli_addr(&rows[i].key.addr, addr);
+		dawn_table_cell(t, "  %s", kind_name(rows[i].service.kind));
+		dawn_table_cell(t, "%s", proto_name(rows[i].key.proto));
+		dawn_table_cell(t, "%u", ntohs(rows[i].key.port));
+		dawn_table_cell(t, "%s", addr);
+	}
+	return dawn_table_print(t);
 }
 
 static int text_loaded(const struct entry *en)
 {
-	static const char *const headers[] = { "  SERVICE", "PROTO", ">PORT",
-					       "ADDRESS" };
 	const struct dawn_xdp *x = &en->x;
 	int64_t left = reverts_in_s(x->record);
-	struct dawn_table *t;
 
 	printf("%s: %s mode (%s), program id %u, %u queue%s\n", x->ifname,
 	       mode_names[x->mode], x->mode_why, program_id(x->prog_fd),
@@ -137,9 +156,7 @@ static int text_loaded(const struct entry *en)
 	if (left >= 0)
 		printf("  reverts   in %lld s unless: dawn confirm --dev %s\n",
 		       (long long)left, x->ifname);
-	t = dawn_table_new(headers, 4);
-	for_services(x, text_service, t);
-	return dawn_table_print(t);
+	return text_services(x);
 }
 
 static int text_entry(const struct entry *en)
@@ -172,19 +189,25 @@ static void put_bool(struct json_object *o, const char *name, bool b)
 	json_object_object_add(o, name, json_object_new_boolean(b));
 }
 
-static void json_service(const struct dawn_service_key *k,
-			 const struct dawn_service *s, void *arg)
+static void json_services(struct json_object *o, const struct dawn_xdp *x)
 {
-	struct json_object *o = json_object_new_object();
-	char addr[INET6_ADDRSTRLEN];
+	struct json_object *list = json_object_new_array();
+	struct row rows[DAWN_SERVICES_MAX];
+	int count = get_services(x, rows);
 
-	put_text(o, "kind", kind_name(s->kind));
-	put_text(o, "proto", proto_name(k->proto));
-	put_number(o, "port", ntohs(k->port));
-	put_text(o, "address", dawn_cli_addr(&k->addr, addr));
-	put_number(o, "id", s->id);
-	put_number(o, "group", s->group);
-	json_object_array_add(arg, o);
+	for (int i = 0; i < count; i++) {
+		struct json_object *s = json_object_new_object();
+		char addr[INET6_ADDRSTRLEN];
+
+		put_text(s, "kind", kind_name(rows[i].service.kind));
+		put_text(s, "proto", proto_name(rows[i].key.proto));
+		put_number(s, "port", ntohs(rows[i].key.port));
+		put_text(s, "address", dawn_cli_addr(&rows[i].key.addr, addr));
+		put_number(s, "id", rows[i].service.id);
+		put_number(s, "group", rows[i].service.group);
+		json_object_array_add(list, s);
+	}
+	json_object_object_add(o, "services", list);
 }
 
 static void json_addresses(struct json_object *o, const struct dawn_xdp *x)
@@ -228,7 +251,6 @@ static void json_reactor(struct json_object *o, const struct dawn_xdp *x)
 
 static void json_loaded(struct json_object *o, const struct dawn_xdp *x)
 {
-	struct json_object *services = json_object_new_array();
 	int64_t left = reverts_in_s(x->record);
 
 	put_number(o, "ifindex", x->ifindex);
@@ -244,8 +266,7 @@ static void json_loaded(struct json_object *o, const struct dawn_xdp *x)
 		put_number(o, "reverts_in_s", left);
 	json_reactor(o, x);
 	json_addresses(o, x);
-	for_services(x, json_service, services);
-	json_object_object_add(o, "services", services);
+	json_services(o, x);
 }
 
 static struct json_object *json_entry(const struct entry *en)

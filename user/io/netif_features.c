@@ -29,6 +29,7 @@ static const char *const names[DAWN_FEATURES] = {
 	[DAWN_FEATURE_TSO_MANGLEID] = "tx-tcp-mangleid-segmentation",
 	[DAWN_FEATURE_TSO6] = "tx-tcp6-segmentation",
 	[DAWN_FEATURE_UDP_GSO] = "tx-udp-segmentation",
+	[DAWN_FEATURE_TSO_ACCECN] = "tx-tcp-accecn-segmentation",
 };
 
 /* A device, and where the kernel keeps each of our features. */

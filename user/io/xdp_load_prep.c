@@ -30,9 +30,11 @@
 
 #define F(name) (1U << DAWN_FEATURE_##name)
 
-#define RX_VLAN  (F(RX_VLAN) | F(RX_VLAN_STAG))
-#define TX_VLAN  (F(TX_VLAN) | F(TX_VLAN_STAG))
-#define SEGMENTS (F(TSO) | F(TSO_ECN) | F(TSO_MANGLEID) | F(TSO6) | F(UDP_GSO))
+#define RX_VLAN (F(RX_VLAN) | F(RX_VLAN_STAG))
+#define TX_VLAN (F(TX_VLAN) | F(TX_VLAN_STAG))
+#define SEGMENTS                                                        \
+	(F(TSO) | F(TSO_ECN) | F(TSO_MANGLEID) | F(TSO6) | F(UDP_GSO) | \
+	 F(TSO_ACCECN))
 
 /* Turn features of one interface in the calling thread's namespace, writing
  * into the record first. */
@@ -186,11 +188,9 @@ static int prep_peer(struct dawn_xdp *x, struct dawn_peer *peer,
 	if (err)
 		return dawn_error_set(
 			e, err,
-			"cannot prepare %s, the other end of veth "
-			"%s (VLAN insertion off, %s): %s",
-			peer->name, x->ifname,
-			native ? "an XDP program that passes all"
-			       : "segmentation off",
+			"cannot make %s, the other end of veth %s, fit for "
+			"%s mode: %s",
+			peer->name, x->ifname, native ? "native" : "generic",
 			dawn_prog_said()[0] ? dawn_prog_said()
 					    : strerror(-err));
 	return 0;
