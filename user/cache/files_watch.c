@@ -120,7 +120,7 @@ static uint8_t marks_of(const struct dawn_watch *w, uint32_t mask)
 		return DAWN_WATCH_GONE;
 	/* A directory that moved away takes its files along, and the watches
 	 * with them: they say nothing about what takes its place. */
-	if (mask & IN_MOVED_FROM && mask & IN_ISDIR)
+	if (mask & (IN_MOVE_SELF | IN_DELETE_SELF))
 		return DAWN_WATCH_GONE;
 	return DAWN_WATCH_CHECK;
 }
