@@ -203,12 +203,11 @@ static int read_body(struct put *p)
 /* It becomes a header field: no control bytes, no line ends. */
 static int check_type(const char *type)
 {
-	size_t len = strlen(type);
+	size_t len = strlen(type), good = 0;
 
-	for (size_t i = 0; i < len; i++)
-		if (type[i] < 0x20 || type[i] >= 0x7f)
-			len = SIZE_MAX - 1;
-	if (len <= 256 && strchr(type, '/'))
+	while (good < len && type[good] >= 0x20 && type[good] < 0x7f)
+		good++;
+	if (good == len && len <= 256 && strchr(type, '/'))
 		return DAWN_EXIT_OK;
 	return dawn_cli_usage("cache put: --content-type: '%s' is no media "
 			      "type (text/html; charset=utf-8)",

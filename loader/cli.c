@@ -241,7 +241,8 @@ int dawn_cli_parse(const struct dawn_cli *cli, int argc, char **argv,
 			*status = DAWN_EXIT_OK;
 			return -1;
 		}
-		if (!options || argv[i][0] != '-') {
+		/* "-" alone is a file's name. */
+		if (!options || argv[i][0] != '-' || !argv[i][1]) {
 			argv[args++] = argv[i];
 			continue;
 		}
