@@ -15,27 +15,33 @@ static bool uses_sack(const struct dawn_tcp *c)
 }
 
 /* Timestamp echoes serve when nothing is timed, that is around a
- * retransmission: there the timed segment would be ambiguous. */
-static void take_rtt(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
+ * retransmission: there the timed segment would be ambiguous. After a timeout
+ * so is an echo from before it: was the first copy slow, or only its ACK lost?
+ * Return: whether there was a sample. */
+static bool take_rtt(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 		     uint64_t now_us)
 {
 	uint64_t us;
-	uint32_t ms;
 
 	if (c->timing) {
 		if (dawn_seq_lt(seg->ack, c->rtt_seq))
-			return;
+			return false;
 		c->timing = false;
 		us = now_us - c->rtt_us;
-		dawn_tcp_rtt_sample(c, us < UINT32_MAX ? (uint32_t)us
-						       : UINT32_MAX);
-		return;
+	} else {
+		if (!(c->opt & DAWN_FLOW_TS) || !seg->tsecr)
+			return false;
+		if (c->phase == TCP_LOSS &&
+		    dawn_seq_lt(seg->tsecr, c->timeout_ts))
+			return false;
+		us = (tcp_ms(now_us) + c->ts_offset - seg->tsecr) * 1000ULL;
+		if (us > TCP_RTO_MAX_US)
+			return false;
 	}
-	if (!(c->opt & DAWN_FLOW_TS) || !seg->tsecr)
-		return;
-	ms = tcp_ms(now_us) + c->ts_offset - seg->tsecr;
-	if (ms <= TCP_RTO_MAX_US / 1000)
-		dawn_tcp_rtt_sample(c, ms * 1000);
+	if (us > TCP_RTO_MAX_US)
+		us = TCP_RTO_MAX_US;
+	dawn_tcp_rtt_sample(c, (uint32_t)us);
+	return true;
 }
 
 static void end_recovery(struct dawn_tcp *c)
@@ -94,13 +100,16 @@ static unsigned int new_ack(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 	uint32_t acked = seg->ack - c->snd_una, before = tcp_flight(c);
 	bool restart;
 
-	take_rtt(c, seg, now_us);
+	/* Karn: the backoff stays until a segment was measured. */
+	if (take_rtt(c, seg, now_us))
+		c->backoff = 0;
 	c->snd_una = seg->ack;
+	c->snd_wnd -= tcp_min(acked, c->snd_wnd); /* the edge stays */
 	c->snd_nxt = tcp_seq_max(c->snd_nxt, c->snd_una);
 	if (c->sacked_count)
 		dawn_tcp_sack_prune(c);
 	c->dupacks = 0;
-	c->backoff = 0; /* RFC 6298, 5.7: the path works again */
+	c->timed_out = false;
 	c->unreachable = false;
 	c->rtx_due = false;
 	c->progress_us = now_us;

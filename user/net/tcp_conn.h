@@ -87,7 +87,7 @@ struct dawn_tcp {
 	uint8_t state; /* enum dawn_tcp_state */
 	uint8_t phase; /* enum tcp_phase */
 	uint8_t dupacks;
-	uint8_t backoff; /* timeouts in a row */
+	uint8_t backoff; /* doublings of the RTO; RFC 6298, 5.5 */
 
 	uint64_t rtx_at, delack_at, life_at; /* timers, TCP_NEVER: off */
 	uint64_t heard_us;                   /* last acceptable segment */
@@ -95,7 +95,8 @@ struct dawn_tcp {
 	uint64_t sent_us;     /* last data segment */
 	uint32_t ts_offset;
 	uint32_t ts_recent, ts_recent_ms;
-	uint32_t recover; /* snd_max when the loss was found */
+	uint32_t timeout_ts; /* our TSval at the last timeout; in TCP_LOSS */
+	uint32_t recover;    /* snd_max when the loss was found */
 
 	uint8_t rtx_mode; /* enum tcp_rtx_mode */
 	uint8_t opt;      /* DAWN_FLOW_TS | SACK | WSCALE */
@@ -116,6 +117,7 @@ struct dawn_tcp {
 	bool adopt_due : 1;
 	bool unreachable : 1; /* a verified hard ICMP error since progress */
 	bool partial_seen : 1;
+	bool timed_out : 1; /* what snd_una names was sent again by timeout */
 	bool v4 : 1;
 	uint8_t challenge_count;
 

@@ -116,14 +116,18 @@ static bool fin_follows(const struct dawn_tcp *c, uint32_t seq, uint32_t len)
 	return c->fin_queued && seq + len == c->snd_end;
 }
 
-/* The Karn rule: time it only if it is new and no loss is being repaired. */
+/* The Karn rule: time it only if it is new. While a loss is being repaired the
+ * time would hold the repair too: then only if there are no timestamps, and a
+ * backoff to be ended. */
 static void note_sent(struct dawn_tcp *c, uint32_t seq, uint32_t end,
 		      uint64_t now_us)
 {
 	if (dawn_seq_lt(seq, c->snd_max)) {
 		c->counts.retransmit++;
 		c->timing = false;
-	} else if (!c->timing && c->phase == TCP_OPEN) {
+	} else if (!c->timing &&
+		   (c->phase == TCP_OPEN ||
+		    (c->phase == TCP_LOSS && !(c->opt & DAWN_FLOW_TS)))) {
 		c->timing = true;
 		c->rtt_seq = end;
 		c->rtt_us = now_us;

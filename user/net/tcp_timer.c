@@ -15,8 +15,9 @@
 
 void dawn_tcp_rtx_start(struct dawn_tcp *c, uint8_t mode, uint64_t now_us)
 {
+	if (mode == TCP_RTX_PERSIST || c->rtx_mode == TCP_RTX_PERSIST)
+		c->backoff = 0;
 	c->rtx_mode = mode;
-	c->backoff = 0;
 	c->progress_us = now_us;
 	c->rtx_at = now_us + dawn_tcp_rtt_timeout_us(c);
 }
@@ -46,14 +47,16 @@ void dawn_tcp_life_start(struct dawn_tcp *c, uint64_t now_us)
 }
 
 /* RFC 6298, 5.4 to 5.6; RFC 5681, 3.1: everything in flight counts as lost and
- * is sent again from snd_una as the window grows. What the peer claimed to
+ * is sent again from snd_una as the window grows; ssthresh falls once. What the peer claimed to
  * hold is forgotten: it may have taken it back (RFC 2018, 8). */
-static void timeout(struct dawn_tcp *c)
+static void timeout(struct dawn_tcp *c, uint64_t now_us)
 {
-	if (!c->backoff)
+	if (!c->timed_out)
 		c->cc->loss(c, tcp_flight(c));
 	c->cc->timeout(c);
+	c->timed_out = true;
 	c->phase = TCP_LOSS;
+	c->timeout_ts = tcp_ms(now_us) + c->ts_offset;
 	c->recover = c->snd_max;
 	c->snd_nxt = c->snd_una;
 	c->sacked_count = 0;
@@ -86,7 +89,7 @@ static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
 	if (probing)
 		probe(c);
 	else
-		timeout(c);
+		timeout(c, now_us);
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
 	dawn_tcp_rtx_restart(c, now_us);
