@@ -15,7 +15,9 @@ int64_t dawn_http_now_s(struct dawn_http_server *h)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	/* Not the coarse clock: it may be a second behind the modification
+	 * time of a file that was just written. */
+	clock_gettime(CLOCK_REALTIME, &now);
 	if (now.tv_sec != h->date_s) {
 		h->date_s = now.tv_sec;
 		dawn_http_date(h->date, now.tv_sec);
