@@ -252,7 +252,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 	f->snd_una = w->ack;
 	f->snd_wscale = wscale != DAWN_COOKIE_NO_WSCALE ? wscale : 0;
 	f->mss = cookie_mss(w->is_v6, options);
-	f->ts_recent = w->tsval;
+	f->ts_recent = w->opts & DAWN_OPT_TS ? w->tsval : 0;
 	f->ts_recent_ms = w->now_ms;
 	f->cwnd = DAWN_SEGMENTS_MAX * f->mss;
 	f->ssthresh = 0x7fffffff;

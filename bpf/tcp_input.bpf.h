@@ -305,6 +305,19 @@ static __always_inline void note_sent(struct work *w, struct dawn_flow *f,
 	ADD(http_hit_segments, segments);
 }
 
+/* A request that is not ours to answer. Without a daemon, and none wanted,
+ * nobody will: better told at once than left to time out. */
+static __always_inline int give_up_request(struct xdp_md *ctx, struct work *w,
+					   int reason)
+{
+	int verdict = give_up(w, reason);
+
+	if (verdict != DROP(no_socket) || !(w->flags & DAWN_CONFIG_STANDALONE))
+		return verdict;
+	stats_add(reason & 0xffff, 1);
+	return close_flow(w, answer_rst(ctx, w));
+}
+
 dawn_subprog int input_data(struct xdp_md *ctx, struct work *w,
 			    struct dawn_flow *f)
 {
@@ -330,7 +343,7 @@ dawn_subprog int input_data(struct xdp_md *ctx, struct work *w,
 		f->rcv_nxt -= w->payload_len;
 	}
 	if (verdict_kind(verdict) == DAWN_VERDICT_PUNT)
-		return give_up(w, verdict);
+		return give_up_request(ctx, w, verdict);
 	return verdict;
 }
 

@@ -193,7 +193,7 @@ int rig_reset(void **state)
 	memset(rig.slots, 0, ELF_SLOTS * sizeof(*rig.slots));
 	empty_map("access", 20);
 	empty_map("vhosts", sizeof(struct dawn_vhost_key));
-	empty_map("cache_index", sizeof(struct dawn_index_key));
+	rig_uncache();
 	bpf_map_update_elem(rig_map("xsks"), &zero, &rig.xsk, BPF_ANY);
 	rig_reactor(true);
 	rig_mark();
@@ -261,6 +261,24 @@ static void check_totals(int verdict)
 		assert_int_equal(rig_count(tx_total), 1);
 }
 
+void rig_print(void)
+{
+	const uint64_t *before = (const uint64_t *)&rig.before;
+	struct dawn_stats now;
+	size_t i = 0;
+
+	read_stats(&now);
+#define X(name, text)                                                    \
+	if (((uint64_t *)&now)[i] != before[i])                          \
+		print_error(" %s +%llu", #name,                          \
+			    (unsigned long long)(((uint64_t *)&now)[i] - \
+						 before[i]));            \
+	i++;
+	DAWN_STATS_ALL(X)
+#undef X
+	print_error("\n");
+}
+
 void rig_expect(const struct pkt *p, int verdict, size_t index,
 		const char *what)
 {
@@ -269,20 +287,9 @@ void rig_expect(const struct pkt *p, int verdict, size_t index,
 	rig_mark();
 	got = rig_run(p);
 	if (got != verdict || rig_delta(index) != 1) {
-		struct dawn_stats now;
-		const uint64_t *b = (const uint64_t *)&rig.before;
-		size_t i = 0;
-
-		read_stats(&now);
 		print_error("wanted verdict %d and %s, got %d and:", verdict,
 			    what, got);
-#define X(name, text)                      \
-	if (((uint64_t *)&now)[i] != b[i]) \
-		print_error(" " #name);    \
-	i++;
-		DAWN_STATS_ALL(X)
-#undef X
-		print_error("\n");
+		rig_print();
 	}
 	assert_int_equal(got, verdict);
 	assert_int_equal(rig_delta(index), 1);
@@ -477,4 +484,9 @@ void rig_cache(uint32_t slot, const char *target, size_t body_len)
 	assert_int_equal(bpf_map_update_elem(rig_map("cache_index"), &key,
 					     &where, BPF_ANY),
 			 0);
+}
+
+void rig_uncache(void)
+{
+	empty_map("cache_index", sizeof(struct dawn_index_key));
 }

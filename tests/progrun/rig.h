@@ -73,6 +73,9 @@ uint64_t rig_delta(size_t index);
 int rig_run(const struct pkt *p);
 int rig_run_raw(const uint8_t *frame, size_t len);
 
+/* Print which counters rose since the mark. */
+void rig_print(void);
+
 /* Run and assert the verdict and one counter that rose by one. */
 void rig_expect(const struct pkt *p, int verdict, size_t index,
 		const char *what);
@@ -121,6 +124,7 @@ struct pkt peer_request(const struct peer *p, const char *text);
 
 /* Put a response of `body_len` bytes at `target` into slot 0 to 3. */
 void rig_cache(uint32_t slot, const char *target, size_t body_len);
+void rig_uncache(void); /* empties the index */
 
 #define REQUEST(target) "GET " target " HTTP/1.1\r\nHost: 198.18.0.1\r\n\r\n"
 
