@@ -2,7 +2,7 @@
 /* The BPF object, built into the library. */
 #include <stddef.h>
 
-#include "dawn_xdp.skel.h"
+#include "dawn_xdp.skel.h" /* made by bpftool */
 
 const void *dawn_prog_bytes(size_t *len);
 
