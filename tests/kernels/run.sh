@@ -56,8 +56,9 @@ base_image() {
     install "$here/init" "$root/init"
     mkdir -p "$root/t"
     add_modules
-    # busybox's own shell would prefer its own ip, ping, ... to ours.
+    # busybox's own sh and nsenter would prefer its own ip, ping, ... to ours.
     add_program /bin/bash
+    add_program "$(command -v nsenter)" /usr/bin/nsenter
     add_program "$(command -v ip)" /usr/sbin/ip
     add_program "$build/tests/verifier_stats" /usr/local/bin/verifier_stats
 }
