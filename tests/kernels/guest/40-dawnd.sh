@@ -36,6 +36,7 @@ ends() { # within its drain time and something
 }
 
 mkdir -p /srv
+head -c 60 /dev/urandom >/srv/tiny # generic mode: fits the request's buffer
 head -c 600 /dev/urandom >/srv/small
 head -c 13900 /dev/urandom >/srv/ten
 head -c 300000 /dev/urandom >/srv/large
@@ -44,6 +45,7 @@ for mode in native generic; do
     dawnd --dev dawn0 --root /srv --mode $mode >/tmp/dawnd.log 2>&1 &
     pid=$!
     check "$mode: dawnd starts" ready
+    check "$mode: tiny" hits_of tiny
     check "$mode: small" hits_of small
     check "$mode: ten segments" hits_of ten
     check "$mode: 300 kB" hits_of large
