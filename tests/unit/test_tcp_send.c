@@ -12,6 +12,8 @@ static const struct script_case cases[] = {
 	  "w 500; > AP 0+500 a0; .; dl 200; space 65036" },
 	{ "write-cut-at-smss", "9293 3.7.1", "",
 	  "w 2500; > A 0+1000; > A 1000+1000; > AP 2000+500" },
+	{ "psh-only-on-the-last", "9293 3.9.1.2 MUST-61", "",
+	  "w 2500; > AN 0+1000; > AN 1000+1000; > AP 2000+500; fin; > AFN 2500" },
 	{ "smss-leaves-room-for-ts", "9293 3.7.1", "ts",
 	  "smss 1000; w 1001; > A 0+1000; > AP 1000+1" },
 	{ "smss-bounded-by-frame", "tcp.h mss_max", "mssmax=600",
@@ -85,6 +87,11 @@ static const struct script_case cases[] = {
 	{ "persist-after-flight", "9293 3.8.6.1", "",
 	  "w 100; > A 0+100; < A 0 a0 w0; +200; > A 0+1; < A 0; n t 0; cwnd 10000;"
 	  "< A 0 w1000; > AP 0+100" },
+	{ "persist-after-flight-no-dupacks", "5681 2", "",
+	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
+	  "> A 4000+1000; < A 0 a0 w0; +200; > A 0+1;" DUP DUP DUP ".; n f 0" },
+	{ "persist-probe-not-timed", "6298 3 Karn", "",
+	  "w 1; > A 0+1; < A 0 a0 w0; +200; > A 0+1; < A 0 a1 w1000; srtt 100000" },
 	{ "persist-restarts-when-acked", "9293 3.8.6.1", "",
 	  "w 100; > A 0+100; +100; < A 0 a100 w0; w 50; .; dl 200; +200; > A 100+1" },
 	{ "persist-fin-only", "9293 3.8.6.1", "wnd=0 field=0",
@@ -98,6 +105,9 @@ static const struct script_case cases[] = {
 	/* ---- RTO ---- */
 	{ "rto-resends", "6298 5.4", "",
 	  "w 1000; > A 0+1000; +199; .; +1; > AP 0+1000; n t 1; n r 1" },
+	{ "rto-forgets-fast-retransmit", "6582 4", "",
+	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
+	  "> A 4000+1000; stop;" DUP DUP DUP "+200; go; > A 0+1000; ." },
 	{ "rto-doubles", "6298 5.5", "",
 	  "w 10; > A 0+10; +200; > A 0+10; +399; .; +1; > A 0+10; +799; .; +1;"
 	  "> A 0+10" },
@@ -117,6 +127,9 @@ static const struct script_case cases[] = {
 	{ "rtt-partial-ack-keeps-timing", "6298 3", "",
 	  "w 2000; > A 0+1000; > A 1000+1000; +100; < A 0 a500; srtt 100000; +80;"
 	  "< A 0 a1000; srtt 110000" },
+	{ "rtt-each-segment-once", "6298 3", "",
+	  "w 10; > A 0+10; +100; < A 0 a10; +50; w 10; > A 10+10; +100; < A 0 a20;"
+	  "srtt 100000" },
 	{ "rtt-karn", "6298 3", "",
 	  "w 10; > A 0+10; +200; > A 0+10; +10; < A 0 a10; srtt 100000; rto 400" },
 	{ "rtt-from-timestamps", "7323 4.1", "ts",
@@ -164,6 +177,11 @@ static const struct script_case cases[] = {
 	{ "user-timeout", "9293 3.8.3", "ut=1000",
 	  "w 10; > A 0+10; +200; > A 0+10; +400; > A 0+10; +799; .; +1; > RA 10 a0;"
 	  "ev TP; st closed; dl never; +100000; ." },
+	{ "user-timeout-exact", "9293 3.8.3", "ut=1400",
+	  "w 10; > A 0+10; +200; > A 0+10; +400; > A 0+10; +799; .; +1; > RA 10" },
+	{ "user-timeout-from-later-progress", "9293 3.8.3", "ut=1000",
+	  "w 2000; > A 0+1000; > A 1000+1000; +200; > A 0+1000; +400; > A 0+1000;"
+	  "+100; < A 0 a1000; > A 1000+1000; +800; > A 1000+1000; st estab" },
 	{ "user-timeout-default-100s", "9293 3.8.3", "srtt=12000000 rttvar=0",
 	  "w 9; > A 0+9; +12000; > A 0+9; +24000; > A 0+9; +48000; > A 0+9; +59999;"
 	  "st estab; +1; > RA 9; st closed" },
@@ -173,6 +191,8 @@ static const struct script_case cases[] = {
 	  "st estab; +1; > RA 2000; st closed" },
 	{ "adopted-resent", "DESIGN 4", "unacked=500 sent=150",
 	  "dl 50; +49; .; +1; > AP -500+500; n t 1" },
+	{ "adopted-fills-the-ring", "DESIGN 4", "unacked=16384 snd=16384",
+	  "space 0; < A 0 a0; space 16384; q 1" },
 	{ "adopted-late-at-once", "DESIGN 4", "unacked=500 sent=5000",
 	  "+0; > AP -500+500" },
 	{ "adopted-acked", "DESIGN 4", "unacked=1500",
@@ -207,6 +227,10 @@ static const struct script_case cases[] = {
 	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000;" DUP DUP DUP "> A 0+1000; < A 0 a2000; > A 2000+1000;"
 	  "cwnd 4500; n f 1; < A 0 a5000; cwnd 2000; dl never" },
+	{ "partial-ack-one-smss-credit", "6582 3.2 step 3", "",
+	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
+	  "> A 4000+1000;" DUP DUP DUP "> A 0+1000; < A 0 a1000; > A 1000+1000;"
+	  "cwnd 5500" },
 	{ "partial-ack-small-no-credit", "6582 3.2 step 3", "",
 	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000;" DUP DUP DUP "> A 0+1000; < A 0 a999; > A 999+1000;"
@@ -240,6 +264,10 @@ static const struct script_case cases[] = {
 	  "> A 0+1000; < A 0 a3000; w 2000; > A 3000+1000; > A 4000+1000;" DUP
 		  DUP DUP ".; n f 1; < A 0 a4000; w 3000; > A 5000+1000; .;" DUP
 	  "> A 6000+1000;" DUP "> A 7000+1000;" DUP "> A 4000+1000; n f 2" },
+	{ "limited-transmit-two-only", "3042 2", "",
+	  "w 3000; > A 0+1000; > A 1000+1000; > A 2000+1000;" DUP DUP DUP
+	  "> A 0+1000; < A 0 a3000; w 9000; > A 3000+1000; > A 4000+1000;" DUP
+	  "> A 5000+1000;" DUP "> A 6000+1000;" DUP DUP DUP ".; n f 1" },
 	{ "no-fast-retransmit-after-rto", "6582 4", "",
 	  "w 4000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000; +200;"
 	  "> A 0+1000; < A 0 a1000; > A 1000+1000; > A 2000+1000;" DUP DUP DUP
@@ -332,6 +360,12 @@ static const struct script_case cases[] = {
 	  "w 1000; > A 0+1000; < A 0 a1000; cwnd 10000; w 5000; > A 1000+1000;"
 	  "> A 2000+1000; > A 3000+1000; > A 4000+1000; > A 5000+1000; < A 0 a6000;"
 	  "cwnd 10000" },
+	{ "unused-avoidance-does-not-grow", "5681 3.1", "cwnd=4000 ssth=4000",
+	  "w 3000; > A 0+1000; > A 1000+1000; > A 2000+1000; < A 0 a3000; w 3000;"
+	  "> A 3000+1000; > A 4000+1000; > A 5000+1000; < A 0 a6000; cwnd 4000" },
+	{ "limit-gone-no-growth", "5681 3.1", "cwnd=2000 ssth=2000",
+	  "w 2500; > A 0+1000; > A 1000+1000; < A 0 a1000; > A 2000+500;"
+	  "< A 0 a2500; cwnd 2000" },
 	{ "used-window-grows", "5681 3.1", "",
 	  "w 5001; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000; > A 5000+1; < A 0 a5001; cwnd 11000" },
@@ -339,6 +373,9 @@ static const struct script_case cases[] = {
 	  "w 10; > A 0+10; cwnd 10000" },
 	{ "idle-short-keeps", "5681 4.1", "cwnd=30000 sent=200",
 	  "w 10; > A 0+10; cwnd 30000" },
+	{ "idle-from-last-send", "5681 4.1", "cwnd=30000",
+	  "w 10; > A 0+10; +100; < A 0 a10; +50; w 10; > A 10+10; +100; < A 0 a20;"
+	  "+50; w 10; > A 20+10; cwnd 30000" },
 	{ "idle-restart-never-raises", "5681 4.1", "cwnd=5000 sent=900",
 	  "w 10; > A 0+10; cwnd 5000" },
 	{ "idle-with-flight-keeps", "5681 4.1", "cwnd=30000 srtt=400000",

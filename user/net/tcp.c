@@ -139,7 +139,6 @@ static void open_timers(struct dawn_tcp *c, const struct dawn_tcp_open *o)
 	c->fin_wait_ms = o->fin_wait_ms ? o->fin_wait_ms : DAWN_TCP_FIN_WAIT_MS;
 	c->heard_us = c->progress_us = o->now_us;
 	c->rtx_at = c->delack_at = TCP_NEVER;
-	c->challenge_ms = tcp_ms(o->now_us) - 1000;
 	dawn_tcp_life_start(c, o->now_us);
 	if (!tcp_flight(c))
 		return;
@@ -194,9 +193,6 @@ void dawn_tcp_close(struct dawn_tcp *c)
 	c->state = DAWN_TCP_CLOSED;
 	dawn_tcp_rtx_stop(c);
 	c->delack_at = c->life_at = TCP_NEVER;
-	c->ack_now = c->rtx_due = c->probe_due = c->keepalive_due = false;
-	c->dupacks_due = 0;
-	c->ooo_count = 0;
 }
 
 unsigned int dawn_tcp_give_up(struct dawn_tcp *c)
@@ -320,7 +316,6 @@ static void lower_mtu(struct dawn_tcp *c, uint32_t mtu)
 	/* Nothing in flight can have arrived whole; it was not congestion, so
 	 * cwnd stays (RFC 1191, 6.5). */
 	c->snd_nxt = c->snd_una;
-	c->timing = false;
 }
 
 void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,

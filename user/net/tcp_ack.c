@@ -109,7 +109,6 @@ static unsigned int new_ack(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 	if (c->sacked_count)
 		dawn_tcp_sack_prune(c);
 	c->dupacks = 0;
-	c->timed_out = false;
 	c->unreachable = false;
 	c->rtx_due = false;
 	c->progress_us = now_us;

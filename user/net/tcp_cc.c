@@ -39,7 +39,6 @@ static void newreno_loss(struct dawn_tcp *c, uint32_t flight)
 static void newreno_timeout(struct dawn_tcp *c)
 {
 	c->cwnd = c->smss;
-	c->cc_acked = 0;
 }
 
 /* RFC 5681, 4.1: the acknowledgment clock has stopped. */

@@ -117,7 +117,6 @@ struct dawn_tcp {
 	bool adopt_due : 1;
 	bool unreachable : 1; /* a verified hard ICMP error since progress */
 	bool partial_seen : 1;
-	bool timed_out : 1; /* what snd_una names was sent again by timeout */
 	bool v4 : 1;
 	uint8_t challenge_count;
 

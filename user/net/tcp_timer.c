@@ -47,14 +47,13 @@ void dawn_tcp_life_start(struct dawn_tcp *c, uint64_t now_us)
 }
 
 /* RFC 6298, 5.4 to 5.6; RFC 5681, 3.1: everything in flight counts as lost and
- * is sent again from snd_una as the window grows; ssthresh falls once. What the peer claimed to
- * hold is forgotten: it may have taken it back (RFC 2018, 8). */
+ * is sent again from snd_una as the window grows. What the peer claimed to
+ * hold is forgotten: it may have taken it back (RFC 2018, 8). A repeated timeout
+ * finds the same flight, so ssthresh stays, as it must. */
 static void timeout(struct dawn_tcp *c, uint64_t now_us)
 {
-	if (!c->timed_out)
-		c->cc->loss(c, tcp_flight(c));
+	c->cc->loss(c, tcp_flight(c));
 	c->cc->timeout(c);
-	c->timed_out = true;
 	c->phase = TCP_LOSS;
 	c->timeout_ts = tcp_ms(now_us) + c->ts_offset;
 	c->recover = c->snd_max;
@@ -62,7 +61,6 @@ static void timeout(struct dawn_tcp *c, uint64_t now_us)
 	c->sacked_count = 0;
 	c->dupacks = 0;
 	c->rtx_due = false;
-	c->timing = false;
 	c->counts.rto++;
 }
 
