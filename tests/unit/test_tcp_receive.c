@@ -137,6 +137,9 @@ static const struct script_case cases[] = {
 	  "< A 100+10; > A 0 s100-110; < A 200+10; > A 0 s200-210 s100-110;"
 	  "< A 300+10; > A 0 s300-310 s200-210 s100-110;"
 	  "< A 400+10; > A 0 s400-410 s300-310 s200-210" },
+	{ "dupacks-not-forgotten-in-a-burst", "5681 4.2", "",
+	  "stop; < A 10+1; < A 10+1; < A 10+1; < A 10+1; < A 10+1; go; > A 0; > A 0;"
+	  "> A 0; > A 0; > A 0; ." },
 	{ "sack-not-permitted", "2018 2", "", "< A 100+10; > A 0 a0" },
 	{ "sack-with-data-fits", "2018 4", "sack",
 	  "< A 100+10; > A 0 s100-110; w 1000; > A 0+988 a0 s100-110;"
@@ -166,6 +169,9 @@ static const struct script_case cases[] = {
 	{ "window-grows-by-segments", "9293 3.8.6.2.2", "",
 	  "< A 0+1000; r 1000; < A 1000+400; r 400; +40; > A 0 a1400 w64135;"
 	  "< A 1400+100; r 100; +40; > A 0 a1500 w65535" },
+	{ "window-grows-by-exactly-one", "9293 3.8.6.2.2", "",
+	  "< A 0+1000; r 1000; < A 1000+459; r 459; +40; > A 0 a1459 w64076;"
+	  "< A 1459+1; r 1; +40; > A 0 a1460 w65535" },
 	{ "window-never-shrinks", "9293 3.8.6", "rcv=65536 adv=65535",
 	  "< A 0+1000; < A 1000+1000; > A 0 a2000 w63535; < A 2000+1000;"
 	  "< A 3000+1000; > A 0 a4000 w61535" },
@@ -221,6 +227,9 @@ static const struct script_case cases[] = {
 	{ "paws-24-days", "7323 5.5", "ts",
 	  "< A 0+10 t100,0; +2073600000; > A 0; ev DP; < A 10+10 t4,0; > A 0 a10;"
 	  "ev -; +1; < A 10+10 t4,0; ev DP; +40; > A 0 a20 t2073600041,4" },
+	{ "paws-age-from-last-timestamp", "7323 5.5", "ts",
+	  "+1728000000; < A 0+10 t100,0; +40; > A 0 a10; ev DP; +432000000;"
+	  "< A 10+10 t4,0; > A 0 a10; ev -; rd 10" },
 	{ "ts-missing-dropped", "7323 3.2", "ts",
 	  "< A 0+10 -t; .; ev -; rd 0" },
 	{ "ts-not-negotiated-ignored", "7323 3.2", "",

@@ -457,22 +457,15 @@ static uint64_t script_value(struct script *s, const char *what)
 static uint64_t script_counter(struct script *s, char letter)
 {
 	const struct dawn_tcp_counts *n = dawn_tcp_counts(&s->c);
+	const uint32_t values[] = { n->retransmit,      n->rto,
+				    n->fast_retransmit, n->ooo,
+				    n->challenge_ack,   n->rst_sent };
+	static const char letters[] = "rtfocx";
+	const char *at = strchr(letters, letter);
 
-	switch (letter) {
-	case 'r':
-		return n->retransmit;
-	case 't':
-		return n->rto;
-	case 'f':
-		return n->fast_retransmit;
-	case 'o':
-		return n->ooo;
-	case 'c':
-		return n->challenge_ack;
-	case 'x':
-		return n->rst_sent;
-	}
-	script_fail(s, "unknown counter");
+	if (!at)
+		script_fail(s, "unknown counter");
+	return values[at - letters];
 }
 
 static void script_compare(struct script *s, const char *what, char *save)
@@ -525,7 +518,8 @@ static void script_statement(struct script *s, char *text)
 	else if (!strcmp(word, "w"))
 		script_write(s, strtok_r(NULL, " ", &save));
 	else if (!strcmp(word, "r"))
-		script_read(s, (uint32_t)atoi(strtok_r(NULL, " ", &save)));
+		script_read(s, (uint32_t)strtoul(strtok_r(NULL, " ", &save),
+						 NULL, 0));
 	else if (!strcmp(word, "ev"))
 		script_events(s, strtok_r(NULL, " ", &save));
 	else if (!strcmp(word, "icmp"))
@@ -589,7 +583,7 @@ static void script_flow(struct script *s)
 		f->flags |= DAWN_FLOW_SACK;
 	if (opt_find(s->tcase->opts, "ws", &v)) {
 		f->flags |= DAWN_FLOW_WSCALE;
-		f->snd_wscale = (uint8_t)atoi(v);
+		f->snd_wscale = (uint8_t)strtol(v, NULL, 0);
 	}
 	f->mss = (uint16_t)opt_num(s, "mss",
 				   f->flags & DAWN_FLOW_TS ? 1012 : 1000);

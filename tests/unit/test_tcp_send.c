@@ -244,6 +244,13 @@ static const struct script_case cases[] = {
 	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000;" DUP DUP DUP "> A 0+1000; cwnd 5500; w 1000; .;" DUP
 	  "> AP 5000+1000; cwnd 6500" },
+	{ "recovery-not-timed", "6298 3", "",
+	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
+	  "> A 4000+1000;" DUP DUP DUP "> A 0+1000;" DUP DUP DUP "w 1000;"
+	  "> A 5000+1000; +150; < A 0 a6000; srtt 100000" },
+	{ "recovery-fin-joins-once", "5681 3.2", "",
+	  "w 1000; > A 0+1000; stop; fin;" DUP DUP DUP "go; > AF 0+1000; .;"
+	  "< A 0 a1001; st finwait2" },
 	{ "recovery-lost-again-rto", "6582 3.2", "",
 	  "w 4000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;" DUP
 		  DUP DUP

@@ -13,8 +13,10 @@
  * The engine accepts only: a connection begins ESTABLISHED, from the flow
  * entry XDP made when a cookie was proven (struct dawn_tcp_open).
  *
- * Times are microseconds of the monotonic clock; sequence numbers are compared
- * by dawn_seq_*() only. Sources: RFC 9293, 5681, 6298, 6582, 7323, 2018, 5961.
+ * Times are microseconds, and never go back. Take them from
+ * CLOCK_MONOTONIC_COARSE: XDP makes its TSval from that clock, and if ours ran
+ * ahead of it the peer's PAWS would drop what XDP sends after a hand-back.
+ * Sequence numbers are compared by dawn_seq_*() only. Sources: RFC 9293, 5681, 6298, 6582, 7323, 2018, 5961.
  */
 #ifndef DAWN_NET_TCP_H
 #define DAWN_NET_TCP_H

@@ -146,7 +146,6 @@ static void enter_recovery(struct dawn_tcp *c)
 	if (!uses_sack(c))
 		c->cwnd += TCP_DUPTHRESH * c->smss;
 	c->rtx_due = true;
-	c->timing = false;
 	c->counts.fast_retransmit++;
 }
 
