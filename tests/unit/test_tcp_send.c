@@ -87,6 +87,12 @@ static const struct script_case cases[] = {
 	{ "persist-after-flight", "9293 3.8.6.1", "",
 	  "w 100; > A 0+100; < A 0 a0 w0; +200; > A 0+1; < A 0; n t 0; cwnd 10000;"
 	  "< A 0 w1000; > AP 0+100" },
+	{ "persist-not-put-off-by-writes", "9293 3.8.6.1", "wnd=0 field=0",
+	  "w 100; +100; w 1; +99; w 1; .; +1; > A 0+1" },
+	{ "window-edge-stays-and-is-used", "9293 3.10.7.4", "wnd=3000",
+	  "< A 0+100 a0 w3000; < A 100+100 w3000; w 2000; > A 0+1000;"
+	  "> A 1000+1000; < A 50+200 a1000 w9000; w 1000; > A 2000+1000; w 1000;"
+	  ".; < A 250 a1000 w3000; > A 3000+1000" },
 	{ "persist-after-flight-no-dupacks", "5681 2", "",
 	  "w 5000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000; < A 0 a0 w0; +200; > A 0+1;" DUP DUP DUP ".; n f 0" },
