@@ -4,7 +4,7 @@
 # has changed, `-n` prints what would be done about it.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
+build=$(realpath -m --relative-base="$PWD" "${BUILD:-build}") # as in the Makefile
 all=$build/dawnd # the programs are built before the tests run
 
 would() { # CHANGED FILE
