@@ -15,7 +15,8 @@ dawn_subprog int check_access(struct work *w)
 
 	if (!w)
 		return DROP(map_missing);
-	__builtin_memcpy(key.addr, &w->raddr, sizeof(key.addr));
+	for (int i = 0; i < 4; i++) /* the key is on the stack, at 4 bytes */
+		STORE32(key.addr + 4 * i, w->raddr.w[i]);
 	action = bpf_map_lookup_elem(&access, &key);
 	if (action && *action == DAWN_ACCESS_DENY)
 		return DROP(access_deny);

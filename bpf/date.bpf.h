@@ -149,7 +149,7 @@ static __always_inline bool copy_date(struct work *w, const struct dawn_date *d,
 {
 	if (*(volatile const __u32 *)&d->unix_s != unix_s)
 		return false;
-	__builtin_memcpy(w->date_text, d->text, sizeof(w->date_text));
+	copy_bytes(w->date_text, d->text, sizeof(w->date_text));
 	w->date_sum = d->sum;
 	asm volatile("" ::: "memory");
 	return *(volatile const __u32 *)&d->unix_s == unix_s;
@@ -180,9 +180,9 @@ static __always_inline __u32 date_now(const struct work *w,
 				      const struct dawn_config *cfg)
 {
 	const struct dawn_date *d = &cfg->date[cfg->date_index & 1];
-	__u32 now_s = w->now_ns / 1000000000;
+	__u64 stale_ns = (d->mono_s + DAWN_DATE_STALE_S + 1ULL) * 1000000000;
 
-	if (d->unix_s && now_s - d->mono_s <= DAWN_DATE_STALE_S)
+	if (d->unix_s && w->now_ns < stale_ns)
 		return d->unix_s;
 	return bpf_ktime_get_tai_ns() / 1000000000 - cfg->tai_offset_s;
 }

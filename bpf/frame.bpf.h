@@ -11,7 +11,8 @@
 
 #include "bpf/checksum.bpf.h"
 
-#define DAWN_IP_DF 0x4000
+#define DAWN_IP_DF    0x4000
+#define DAWN_HDR_FAST 88 /* 14 + 40 + 32 bytes, in whole words */
 
 /* Offset of the network header in w->hdr, bounded for the verifier. */
 static __always_inline __u32 reply_l3(const struct work *w)
@@ -42,9 +43,9 @@ static __always_inline int resize_frame(struct xdp_md *ctx, __u32 want)
 /* Link header of the answer: as received, addresses exchanged, same tags. */
 static __always_inline void put_link(struct work *w)
 {
-	__builtin_memcpy(w->hdr, w->l2 + 6, 6);
-	__builtin_memcpy(w->hdr + 6, w->l2, 6);
-	__builtin_memcpy(w->hdr + 12, w->l2 + 12, DAWN_L2_MAX - 12);
+	copy_bytes(w->hdr, w->l2 + 6, 6);
+	copy_bytes(w->hdr + 6, w->l2, 6);
+	copy_bytes(w->hdr + 12, w->l2 + 12, DAWN_L2_MAX - 12);
 }
 
 static __always_inline void put_ipv4(struct work *w, __u32 l4_len, __u8 tos)
@@ -79,8 +80,8 @@ static __always_inline void put_ipv6(struct work *w, __u32 l4_len, __u8 tos)
 	ip6h->payload_len = bpf_htons(l4_len);
 	ip6h->nexthdr = w->proto;
 	ip6h->hop_limit = DAWN_TTL;
-	__builtin_memcpy(&ip6h->saddr, &w->laddr, sizeof(w->laddr));
-	__builtin_memcpy(&ip6h->daddr, &w->raddr, sizeof(w->raddr));
+	copy_bytes(&ip6h->saddr, &w->laddr, sizeof(w->laddr));
+	copy_bytes(&ip6h->daddr, &w->raddr, sizeof(w->raddr));
 }
 
 /* Link and IP header of the answer into w->hdr. `l4_len`: what follows them;
@@ -96,11 +97,25 @@ static __always_inline __u32 put_headers(struct work *w, __u32 l4_len, __u8 tos)
 }
 
 /* The first `len` bytes of w->hdr onto the front of the frame. */
+
 static __always_inline int store_headers(struct xdp_md *ctx, struct work *w,
 					 __u32 len)
 {
 	len = BOUND_LEN(len, 0x7f);
 	return bpf_xdp_store_bytes(ctx, 0, w->hdr, len);
+}
+
+/* The same where a payload is stored next: without a helper, whose call costs
+ * more than the copy. What is written too far, the payload overwrites. */
+static __always_inline int store_headers_first(struct xdp_md *ctx,
+					       struct work *w, __u32 len)
+{
+	__u8 *front = packet_at(ctx, 0, DAWN_HDR_FAST);
+
+	if (!front || len > DAWN_HDR_FAST)
+		return store_headers(ctx, w, len);
+	copy_bytes(front, w->hdr, DAWN_HDR_FAST);
+	return 0;
 }
 
 #endif

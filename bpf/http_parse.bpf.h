@@ -112,7 +112,7 @@ static __always_inline int lookup_vhost(struct work *w)
 		key; /* 6.1 takes no key from memory of an argument */
 	__u32 *id;
 
-	__builtin_memcpy(key.name, w->host, sizeof(key.name));
+	copy_bytes(key.name, w->host, sizeof(key.name));
 	id = bpf_map_lookup_elem(&vhosts, &key);
 	if (!id)
 		return PUNT(http_host);

@@ -30,8 +30,8 @@ static __always_inline __u32 parse_quoted(struct xdp_md *ctx, struct work *w)
 		ip6h = packet_at(ctx, off, sizeof(*ip6h));
 		if (!ip6h || ip6h->nexthdr != IPPROTO_TCP)
 			return 0;
-		__builtin_memcpy(&w->laddr, &ip6h->saddr, sizeof(w->laddr));
-		__builtin_memcpy(&w->raddr, &ip6h->daddr, sizeof(w->raddr));
+		copy_bytes(&w->laddr, &ip6h->saddr, sizeof(w->laddr));
+		copy_bytes(&w->raddr, &ip6h->daddr, sizeof(w->raddr));
 		return off + sizeof(*ip6h);
 	}
 	iph = packet_at(ctx, off, sizeof(*iph));

@@ -129,8 +129,8 @@ static __always_inline int parse_ipv6(struct cursor *cur, struct work *w)
 	w->proto = ip6h->nexthdr;
 	w->l4_off = w->l3_off + sizeof(*ip6h);
 	w->l4_len = len;
-	__builtin_memcpy(&w->raddr, &ip6h->saddr, sizeof(w->raddr));
-	__builtin_memcpy(&w->laddr, &ip6h->daddr, sizeof(w->laddr));
+	copy_bytes(&w->raddr, &ip6h->saddr, sizeof(w->raddr));
+	copy_bytes(&w->laddr, &ip6h->daddr, sizeof(w->laddr));
 	if (martian_v6(&w->raddr))
 		return PASS(pass_malformed);
 	return 0;
@@ -208,7 +208,7 @@ dawn_subprog int parse_frame(struct xdp_md *ctx, struct work *w)
 	/* 22 bytes whatever the tags: both IP headers are longer than 8. */
 	if (cur.start + DAWN_L2_MAX > cur.end)
 		return PASS(pass_malformed);
-	__builtin_memcpy(w->l2, cur.start, DAWN_L2_MAX);
+	copy_bytes(w->l2, cur.start, DAWN_L2_MAX);
 	verdict = ethertype == bpf_htons(ETH_P_IP) ? parse_ipv4(&cur, w)
 						   : parse_ipv6(&cur, w);
 	if (verdict || !is_ext_header(w->proto) || !w->is_v6)

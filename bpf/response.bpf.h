@@ -100,8 +100,12 @@ static __always_inline __u32 segment_bytes(const struct dawn_flow *f)
 static __always_inline int store_date(struct xdp_md *ctx, struct work *w,
 				      __u32 off, __u32 date_off)
 {
-	return bpf_xdp_store_bytes(ctx, off + date_off, w->date_text,
-				   DAWN_DATE_LEN);
+	__u8 *date = packet_at(ctx, off + date_off, DAWN_DATE_LEN);
+
+	if (!date)
+		return -1;
+	copy_bytes(date, w->date_text, DAWN_DATE_LEN);
+	return 0;
 }
 
 /* The whole response as one segment in the frame at hand.
@@ -135,7 +139,7 @@ dawn_subprog int send_single(struct xdp_md *ctx, struct work *w,
 	put_headers(w, off - l4_off + len, 0);
 	put_tcp(w, l4_off, &r, len, sum);
 	len = BOUND_LEN(len, 0x7ff);
-	if (store_headers(ctx, w, off) ||
+	if (store_headers_first(ctx, w, off) ||
 	    bpf_xdp_store_bytes(ctx, off, slot->data, len))
 		return -1;
 	return slot->date_off ? store_date(ctx, w, off, slot->date_off) : 0;
@@ -224,7 +228,7 @@ dawn_subprog int send_clones(struct xdp_md *ctx, struct work *w,
 	o.resp_len = w->resp.len;
 	o.seg_len = segment_bytes(f);
 	put_order_headers(w, f, &o, l4_off, opt_len);
-	if (store_headers(ctx, w, off) ||
+	if (store_headers_first(ctx, w, off) ||
 	    bpf_xdp_store_bytes(ctx, off, &o, sizeof(o)))
 		return DROP(map_missing);
 	return 0;

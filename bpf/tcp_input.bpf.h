@@ -201,7 +201,7 @@ static __always_inline void take_facts(struct work *w, struct dawn_flow *f)
 		f->ts_recent_ms = w->now_ms;
 	}
 	f->last_seen_ms = w->now_ms;
-	__builtin_memcpy(f->peer_mac, w->l2 + 6, 6);
+	copy_bytes(f->peer_mac, w->l2 + 6, 6);
 	f->vlan_outer = w->vlan_outer;
 	f->vlan_inner = w->vlan_inner;
 	if (w->outer_ad)

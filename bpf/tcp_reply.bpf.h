@@ -98,8 +98,7 @@ static __always_inline void put_tcp(struct work *w, __u32 off,
 	th->wnd = bpf_htons(r->wnd);
 	th->csum = 0;
 	th->urg = 0;
-	__builtin_memcpy(w->hdr + (off & 63) + sizeof(struct tcphdr), w->opt,
-			 20);
+	copy_bytes(w->hdr + (off & 63) + sizeof(struct tcphdr), w->opt, 20);
 	th->csum = ~csum_fold(payload_sum + csum_pseudo(w, len + payload_len) +
 			      sum_words(th, 5) + sum_words(w->opt, 5));
 }

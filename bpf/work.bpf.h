@@ -186,6 +186,26 @@ typedef __u64 __attribute__((may_alias)) word64;
 #define STORE16(p, v) (*(word16 *)(p) = (v))
 #define STORE32(p, v) (*(word32 *)(p) = (v))
 
+/* memcpy() of a constant length in the largest words. clang copies what it does
+ * not know to be aligned byte by byte. */
+static __always_inline void copy_bytes(void *to, const void *from, __u32 n)
+{
+	__u32 i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		*(word64 *)(to + i) = LOAD64(from + i);
+	if (i + 4 <= n) {
+		STORE32(to + i, LOAD32(from + i));
+		i += 4;
+	}
+	if (i + 2 <= n) {
+		STORE16(to + i, LOAD16(from + i));
+		i += 2;
+	}
+	if (i < n)
+		*(__u8 *)(to + i) = *(const __u8 *)(from + i);
+}
+
 /* Keeps the compiler from using what it knows about x to drop a bound that
  * the verifier needs to see (clang 16 to 19). */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
