@@ -8,7 +8,7 @@
 #include "maps/services.bpf.h"
 
 /* Return: 0, or DROP. */
-dawn_subprog int check_access(struct work *w)
+static __always_inline int check_access(struct work *w)
 {
 	struct dawn_access_key key = { .prefix_len = 128 };
 	__u32 *action;

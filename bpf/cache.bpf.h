@@ -65,7 +65,7 @@ static __always_inline int check_slot(const struct work *w,
 /* Find the slot that answers the request in w->scan.
  * Return: 0 with slot, gen, len and kind of w->resp set, or PUNT(why not).
  */
-dawn_subprog int lookup_response(struct xdp_md *ctx, struct work *w)
+static __always_inline int lookup_response(struct xdp_md *ctx, struct work *w)
 {
 	struct dawn_config *cfg = config_get();
 	struct dawn_index_key key;

@@ -185,7 +185,7 @@ dawn_subprog int skip_ext_headers(struct xdp_md *ctx, struct work *w)
 /* Fill what *w says about the link and IP layers.
  * Return: 0, or a verdict: not IP, malformed, or not for one host.
  */
-dawn_subprog int parse_frame(struct xdp_md *ctx, struct work *w)
+static __always_inline int parse_frame(struct xdp_md *ctx, struct work *w)
 {
 	struct cursor cur = {
 		.start = (void *)(long)ctx->data,

@@ -110,8 +110,8 @@ static __always_inline int store_date(struct xdp_md *ctx, struct work *w,
 
 /* The whole response as one segment in the frame at hand.
  * Return: 0; or -1, and then the frame is as it was. */
-dawn_subprog int send_single(struct xdp_md *ctx, struct work *w,
-			     struct dawn_flow *f)
+static __always_inline int send_single(struct xdp_md *ctx, struct work *w,
+				       struct dawn_flow *f)
 {
 	struct tcp_reply r = {};
 	struct dawn_slot *slot;

@@ -171,7 +171,7 @@ static __always_inline int check_envelope(const struct work *w)
 	return 0;
 }
 
-dawn_subprog int handle_tcp(struct xdp_md *ctx, struct work *w)
+static __always_inline int handle_tcp(struct xdp_md *ctx, struct work *w)
 {
 	struct dawn_config *cfg = config_get();
 	int verdict, index;

@@ -318,8 +318,8 @@ static __always_inline int give_up_request(struct xdp_md *ctx, struct work *w,
 	return close_flow(w, answer_rst(ctx, w));
 }
 
-dawn_subprog int input_data(struct xdp_md *ctx, struct work *w,
-			    struct dawn_flow *f)
+static __always_inline int input_data(struct xdp_md *ctx, struct work *w,
+				      struct dawn_flow *f)
 {
 	int verdict;
 

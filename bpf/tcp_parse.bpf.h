@@ -117,7 +117,7 @@ static __always_inline bool flags_illegal(__u32 flags)
 
 /* Return: 0 with the TCP fields of *w set and the checksum verified, or a
  * verdict. */
-dawn_subprog int parse_tcp(struct xdp_md *ctx, struct work *w)
+static __always_inline int parse_tcp(struct xdp_md *ctx, struct work *w)
 {
 	struct tcp_head *th;
 	__u32 csum;
