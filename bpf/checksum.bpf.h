@@ -78,7 +78,8 @@ static __always_inline __u64 csum_segment(const struct work *w)
  * wire that could have damaged it. Accepted unless the loader says that the
  * interface is a real one.
  */
-dawn_subprog int csum_valid(struct xdp_md *ctx, struct work *w, __u32 field)
+static __always_inline int csum_valid(struct xdp_md *ctx, struct work *w,
+				      __u32 field)
 {
 	__u64 pseudo;
 

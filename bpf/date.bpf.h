@@ -156,7 +156,7 @@ static __always_inline bool copy_date(struct work *w, const struct dawn_date *d,
 }
 
 /* Text and sum of a second into *w. Return: 0 or -1. */
-dawn_subprog int date_of(struct work *w, __u32 unix_s)
+static __always_inline int date_of(struct work *w, __u32 unix_s)
 {
 	struct dawn_config *cfg = config_get();
 	__u32 zero = 0;

@@ -53,7 +53,7 @@ way_matches(const struct work *w, const struct dawn_flow_set *set, int way)
 }
 
 /* Look the tuple up; w->hash is set. Return: flow index or DAWN_FLOW_NONE. */
-dawn_subprog int lookup_flow(struct work *w)
+static __always_inline int lookup_flow(struct work *w)
 {
 	struct dawn_config *cfg = config_get();
 	struct dawn_flow_set *set;

@@ -131,7 +131,8 @@ dawn_subprog int scan_host(struct work *w, __u32 value, __u32 len)
 	if (!w || !cfg || w->scan.hosts++ || len == 0 ||
 	    len >= DAWN_VHOST_NAME_MAX)
 		return PUNT(http_host);
-	__builtin_memset(w->host, 0, sizeof(w->host));
+	if (cfg->vhosts)
+		__builtin_memset(w->host, 0, sizeof(w->host));
 	for (__u32 i = 0; i < DAWN_VHOST_NAME_MAX; i++) {
 		if (i >= len)
 			break;
