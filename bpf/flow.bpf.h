@@ -248,6 +248,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 		   (options & 1 << 6 ? DAWN_FLOW_SACK : 0) |
 		   (wscale != DAWN_COOKIE_NO_WSCALE ? DAWN_FLOW_WSCALE : 0);
 	f->rcv_nxt = w->seq;
+	f->rcv_adv = w->seq + 0xffff; /* as the SYN-ACK said */
 	f->snd_nxt = w->ack;
 	f->snd_una = w->ack;
 	f->snd_wscale = wscale != DAWN_COOKIE_NO_WSCALE ? wscale : 0;

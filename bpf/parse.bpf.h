@@ -131,7 +131,7 @@ static __always_inline int parse_ipv6(struct cursor *cur, struct work *w)
 	w->l4_len = len;
 	copy_bytes(&w->raddr, &ip6h->saddr, sizeof(w->raddr));
 	copy_bytes(&w->laddr, &ip6h->daddr, sizeof(w->laddr));
-	if (martian_v6(&w->raddr))
+	if (martian_v6(&w->raddr) || dawn_addr_is_v4(&w->laddr))
 		return PASS(pass_malformed);
 	return 0;
 }

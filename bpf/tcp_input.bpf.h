@@ -103,6 +103,7 @@ static __always_inline int resend(struct xdp_md *ctx, struct work *w,
 	w->resp.kind = f->resp_kind;
 	verdict = send_response(ctx, w, f);
 	f->last_sent_ms = w->now_ms;
+	f->flags |= DAWN_FLOW_RESENT;
 	if (verdict == TX(http_hit))
 		return TX(http_resend);
 	if (verdict_kind(verdict) == DAWN_VERDICT_CLONE) {
@@ -139,14 +140,14 @@ static __always_inline int input_elsewhere(struct xdp_md *ctx, struct work *w,
 	return challenge(ctx, w, f); /* keep-alive probe, or seen before */
 }
 
-/* RFC 6298 with a clock of a few milliseconds; Karn's rule is kept by the
- * caller: dupacks or a resend make no sample. */
+/* RFC 6298 with a clock of a few milliseconds. What was sent twice makes no
+ * sample (Karn's rule). */
 static __always_inline void take_rtt(const struct work *w, struct dawn_flow *f)
 {
 	__u32 rtt = (w->now_ms - f->last_sent_ms) * 1000;
 	__u32 err;
 
-	if (rtt > 60000000)
+	if (rtt > 60000000 || f->flags & DAWN_FLOW_RESENT)
 		return;
 	if (rtt < 1000)
 		rtt = 1000;
@@ -192,6 +193,20 @@ static __always_inline bool is_dup_ack(const struct work *w,
 	       peer_window(w, f) == f->snd_wnd;
 }
 
+/* The reactor gets the flow at the first; alone, XDP waits for the third. */
+static __always_inline int input_dup_ack(struct xdp_md *ctx, struct work *w,
+					 struct dawn_flow *f)
+{
+	int verdict = give_up(w, PUNT(tcp_dup_ack));
+
+	if (verdict == PUNT(tcp_dup_ack))
+		return verdict;
+	if (++f->dupacks < DAWN_DUPACKS_MAX || f->resp_kind == DAWN_RESP_NONE)
+		return DONE(ack_seen);
+	f->dupacks = 0;
+	return resend(ctx, w, f, PUNT(tcp_dup_ack));
+}
+
 /* What an in-order segment says whatever else it holds. */
 static __always_inline void take_facts(struct work *w, struct dawn_flow *f)
 {
@@ -223,18 +238,8 @@ static __always_inline int input_ack(struct xdp_md *ctx, struct work *w,
 		return w->payload_len ? give_up(w, PUNT(tcp_ack_range))
 				      : DROP(old_ack);
 	}
-	if (is_dup_ack(w, f)) {
-		if (++f->dupacks >= DAWN_DUPACKS_MAX &&
-		    f->resp_kind != DAWN_RESP_NONE) {
-			f->dupacks = 0;
-			return resend(ctx, w, f, PUNT(tcp_dup_ack));
-		}
-		w->release = DAWN_OWNER_USER;
-		if (!punt_refused(w))
-			return PUNT(tcp_dup_ack);
-		w->release = DAWN_OWNER_KERNEL;
-		return DONE(ack_seen);
-	}
+	if (is_dup_ack(w, f))
+		return input_dup_ack(ctx, w, f);
 	take_facts(w, f);
 	if (acked)
 		take_acked(w, f);
@@ -298,6 +303,7 @@ static __always_inline void note_sent(struct work *w, struct dawn_flow *f,
 	f->resp_gen = w->resp.gen;
 	f->resp_date_s = w->resp.date_s;
 	f->resp_kind = w->resp.kind;
+	f->flags &= ~DAWN_FLOW_RESENT;
 	f->last_sent_ms = w->now_ms;
 	f->rcv_adv = f->rcv_nxt + window_bytes(f);
 	set_unacked(w, true);

@@ -169,6 +169,7 @@ dawn_subprog int send_flow_bare(struct xdp_md *ctx, struct work *w,
 	r.wnd = window_field(f);
 	r.flags = flags;
 	r.opt_len = put_flow_options(w, f);
+	f->rcv_adv = f->rcv_nxt + window_bytes(f);
 	return send_bare(ctx, w, &r);
 }
 

@@ -112,6 +112,7 @@ enum dawn_tcp_state {
 #define DAWN_FLOW_SACK     0x02 /* peer sent SACK-permitted */
 #define DAWN_FLOW_WSCALE   0x04 /* both sides sent window scale */
 #define DAWN_FLOW_OUTER_AD 0x08 /* outer VLAN tag is 802.1ad */
+#define DAWN_FLOW_RESENT   0x10 /* response sent twice: no RTT sample of it */
 
 enum dawn_resp_kind {
 	DAWN_RESP_NONE = 0, /* nothing of the kernel half is unacknowledged */

@@ -187,7 +187,14 @@ static void test_lies(void **state)
 		assert_int_equal(rig_run_raw(frame, len), XDP_PASS);
 		assert_int_equal(rig_count(pass_malformed), 1);
 	}
-	/* Within the frame the shortest of those is another length. */
+	p = echo(6); /* a mapped address on the wire is no IPv4 service's */
+	memset(p.dst, 0, 16);
+	memcpy(p.dst + 10, "\377\377\306\022\0\1", 6);
+	EXPECT_SAME(&p, XDP_PASS, pass_malformed);
+	p = echo(6);
+	memset(p.src, 0, 16);
+	memcpy(p.src + 10, "\377\377\306\022\0\2", 6);
+	EXPECT_SAME(&p, XDP_PASS, pass_malformed);
 	p = echo(4);
 	p.family = 0;
 	p.ethertype = 0x0806;
