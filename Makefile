@@ -275,7 +275,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libdawn.a
 
 ### Checks ####################################################################
 C_FILES = $(shell find bpf maps user loader tests bench vmlinux \
-	-name '*.[ch]' | sort)
+	-name '*.[ch]' 2>/dev/null | sort)
 SCRIPTS = $(shell grep -rlIE '^\#!.*\b(ba)?sh\b' .ci tests bench docs loader \
 	--include='*' 2>/dev/null | sort)
 TIDY_SRC := $(LIB_SRC) $(MAIN_SRC) $(CLI_SRC) $(UNIT_SRC) $(TEST_SRC) \

@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATS_LEVEL	4u
-#define STATS_BYTES	(64u << 10)
-#define VERBOSE_LEVEL	1u
-#define VERBOSE_BYTES	(64u << 20) /* more than libbpf would try */
-#define TAIL_BYTES	(8u << 10)
-#define PROGRAMS_MAX	64
+#define STATS_LEVEL   4u
+#define STATS_BYTES   (64u << 10)
+#define VERBOSE_LEVEL 1u
+#define VERBOSE_BYTES (64u << 20) /* more than libbpf would try */
+#define TAIL_BYTES    (8u << 10)
+#define PROGRAMS_MAX  64
 
 static char *log_buf[PROGRAMS_MAX];
 
@@ -38,7 +38,8 @@ static int set_logs(struct bpf_object *obj, unsigned int level, size_t bytes)
 	struct bpf_program *prog;
 	int n = 0;
 
-	bpf_object__for_each_program(prog, obj) {
+	bpf_object__for_each_program(prog, obj)
+	{
 		if (n == PROGRAMS_MAX)
 			return -E2BIG;
 		free(log_buf[n]);
@@ -73,7 +74,8 @@ static void print_stats(struct bpf_object *obj)
 	int i = 0;
 
 	puts("program,insns,total_states,peak_states,stack_bytes");
-	bpf_object__for_each_program(prog, obj) {
+	bpf_object__for_each_program(prog, obj)
+	{
 		const char *log = log_buf[i++];
 
 		printf("%s,%lu,%lu,%lu,%lu\n", bpf_program__name(prog),
@@ -89,7 +91,8 @@ static void print_failure(struct bpf_object *obj, bool full)
 	struct bpf_program *prog;
 	int i = 0;
 
-	bpf_object__for_each_program(prog, obj) {
+	bpf_object__for_each_program(prog, obj)
+	{
 		const char *log = log_buf[i++];
 		size_t len = strlen(log);
 
