@@ -344,8 +344,8 @@ int main(int argc, char **argv)
 	}
 	b.ifname = argv[1];
 	b.ifindex = (int)if_nametoindex(argv[1]);
-	b.cfg.port = htons((uint16_t)atoi(argv[3]));
-	b.cfg.flows = (uint32_t)atoi(argv[5]);
+	b.cfg.port = htons((uint16_t)strtoul(argv[3], NULL, 10));
+	b.cfg.flows = (uint32_t)strtoul(argv[5], NULL, 10);
 	seconds = strtod(argv[6], NULL);
 	b.cfg.request_len = (uint16_t)snprintf(
 		(char *)b.cfg.request, sizeof(b.cfg.request),

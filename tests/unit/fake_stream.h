@@ -49,9 +49,11 @@ static inline size_t fs_write(struct dawn_stream *s, const void *buf,
 	f->room -= n;
 	if (f->out_len + n > f->out_cap) {
 		f->out_cap = (f->out_len + n) * 2;
-		f->out = realloc(f->out, f->out_cap);
-		if (!f->out)
+		void *grown = realloc(f->out, f->out_cap);
+
+		if (!grown)
 			abort();
+		f->out = grown;
 	}
 	memcpy(f->out + f->out_len, buf, n);
 	f->out_len += n;

@@ -65,8 +65,7 @@ static uint32_t insert(const struct dawn_tuple *t)
 
 		for (uint32_t way = 0; way < DAWN_FLOW_WAYS; way++) {
 			struct dawn_flow *f = &sets[set].flow[way];
-			uint64_t w =
-				__atomic_load_n(&f->owner, __ATOMIC_SEQ_CST);
+			__u64 w = __atomic_load_n(&f->owner, __ATOMIC_SEQ_CST);
 
 			if (dawn_owner_state(w) != DAWN_OWNER_FREE ||
 			    !__atomic_compare_exchange_n(
@@ -392,7 +391,7 @@ static void *xdp_thread(void *arg)
 		uint32_t n = (uint32_t)rand_r(&seed) % FIGHT_FLOWS;
 		uint32_t flow = dawn_flows_find(&t, &fight[n]);
 		struct dawn_flow *f = dawn_flows_at(&t, flow);
-		uint64_t w = dawn_flows_owner(&t, flow), gen;
+		__u64 w = dawn_flows_owner(&t, flow), gen;
 		bool stale = rand_r(&seed) % 4 == 0;
 
 		if (dawn_owner_state(w) != DAWN_OWNER_KERNEL &&

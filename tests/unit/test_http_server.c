@@ -103,8 +103,10 @@ static size_t mask_field(char *out, size_t len, const char *field, char letter)
 
 static void mask(struct fake_stream *f)
 {
-	f->out = realloc(f->out, f->out_len + 1);
-	assert_non_null(f->out);
+	void *grown = realloc(f->out, f->out_len + 1);
+
+	assert_non_null(grown);
+	f->out = grown;
 	f->out_len = mask_field((char *)f->out, f->out_len, "\r\nDate: ", 'D');
 	f->out_len = mask_field((char *)f->out, f->out_len, "\r\nETag: ", 'E');
 	f->out[f->out_len] = '\0';

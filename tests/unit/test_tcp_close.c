@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Closing, resetting, and going in and out of a flow entry. Language:
  * test_tcp_script.h. */
-#include "test_tcp_script.h"
+#include "tests/unit/test_tcp_script.h"
 
 static const struct script_case cases[] = {
 	/* ---- the peer closes first ---- */

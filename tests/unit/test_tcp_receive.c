@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Receiving: acceptability, reassembly, acknowledgments, the window we offer,
  * timestamps. Language: test_tcp_script.h. */
-#include "test_tcp_script.h"
+#include "tests/unit/test_tcp_script.h"
 
 static const struct script_case cases[] = {
 	/* ---- in order, delayed ACK ---- */

@@ -2,7 +2,7 @@
 /* Sending: segments, the peer's window, timers, loss recovery, congestion
  * window, ICMP, keep-alive. Language: test_tcp_script.h. Unless a case says
  * otherwise a full segment is 1000 bytes, cwnd 10,000, the RTO 200 ms. */
-#include "test_tcp_script.h"
+#include "tests/unit/test_tcp_script.h"
 
 #define DUP "< A 0;"
 

@@ -51,7 +51,8 @@ static enum dawn_http_field_id find_field(const uint8_t *name, size_t len)
 	uint8_t first = name[0] | 0x20;
 
 	for (int i = 1; i < DAWN_HTTP_FIELD_COUNT_; i++)
-		if (names[i][0] == first && equal_nocase(name, len, names[i]))
+		if ((uint8_t)names[i][0] == first &&
+		    equal_nocase(name, len, names[i]))
 			return (enum dawn_http_field_id)i;
 	return DAWN_HTTP_FIELD_OTHER;
 }

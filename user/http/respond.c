@@ -64,7 +64,7 @@ void dawn_http_out(struct dawn_http_conn *c, const void *buf, size_t len)
 		dawn_http_give_up(c);
 		return;
 	}
-	if (have)
+	if (c->pending)
 		memcpy(grown, c->pending + c->pending_off, have);
 	memcpy(grown + have, bytes + n, len - n);
 	free(c->pending);
@@ -306,6 +306,7 @@ static void respond_range(const struct dawn_http_context *x,
 	if (f->whole)
 		dawn_http_out(x->c, x->c->h->image + f->head_len + range->first,
 			      range->len);
+	h->content_range = NULL;
 }
 
 /* What preconditions and Range make of a 200. */
