@@ -7,7 +7,7 @@
 #ifndef DAWN_BPF_PARSE_H
 #define DAWN_BPF_PARSE_H
 
-#include "bpf/verdict.bpf.h"
+#include "bpf/checksum.bpf.h"
 
 #define DAWN_IP_MF     0x2000
 #define DAWN_IP_OFFSET 0x1fff
@@ -83,6 +83,17 @@ static __always_inline bool martian_v6(const struct dawn_addr *a)
 	       (!a->w[0] && !a->w[1] && (!a->w[2] || dawn_addr_is_v4(a)));
 }
 
+/* Is the header's checksum right? Of one with options only the reactor or the
+ * kernel asks, which get it whole. */
+static __always_inline bool ipv4_csum_valid(const struct iphdr *iph)
+{
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < sizeof(*iph); i += 4)
+		sum += LOAD32((const void *)iph + i);
+	return csum_fold(sum) == 0xffff;
+}
+
 static __always_inline int parse_ipv4(struct cursor *cur, struct work *w)
 {
 	struct iphdr *iph = cur->pos;
@@ -102,6 +113,8 @@ static __always_inline int parse_ipv4(struct cursor *cur, struct work *w)
 					    : DAWN_FRAG_NONE;
 	w->is_v6 = 0;
 	w->has_options = hdr_len > sizeof(*iph);
+	if (!w->has_options && !ipv4_csum_valid(iph))
+		return PASS(pass_malformed);
 	w->tos = iph->tos;
 	w->proto = iph->protocol;
 	w->l4_off = w->l3_off + hdr_len;

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_xdp.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,13 @@ static void load(void)
 
 int rig_open(void **state)
 {
+	cpu_set_t one;
+
 	(void)state;
+	/* Budgets and scratch are per CPU: stay on one. */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	load();
 	rig.config = map_mmap("config", sizeof(*rig.config));
 	rig.flows = map_mmap("flow_table", ELF_SETS * sizeof(*rig.flows));
