@@ -118,18 +118,16 @@ for _ in $(seq "$RUNS"); do
     measure dawnd
     measure nginx
 done
-paste "$work/dawnd.rates" "$work/nginx.rates" | awk '
-    { d[NR] = $1; n[NR] = $2; r[NR] = $1 / $2 }
-    function median(a, n,    i, j, t) {
-        for (i = 1; i <= n; i++)
-            for (j = i + 1; j <= n; j++)
-                if (a[j] < a[i]) { t = a[i]; a[i] = a[j]; a[j] = t }
-        return a[int((n + 1) / 2)]
-    }
-    END {
-        printf "dawnd median %d/s, nginx median %d/s\n",
-            median(d, NR), median(n, NR)
-        m = median(r, NR)
-        printf "ratio dawnd/nginx: min %.2f median %.2f max %.2f\n",
-            r[1], m, r[NR]
-    }'
+# spread FILE: smallest, middle and largest
+spread() {
+    sort -n "$1" | awk '{ a[NR] = $1 }
+        END { print a[1], a[int((NR + 1) / 2)], a[NR] }'
+}
+paste "$work/dawnd.rates" "$work/nginx.rates" |
+    awk '{ printf "%.2f\n", $1 / $2 }' >"$work/ratios"
+for name in dawnd nginx; do
+    read -r low middle high <<<"$(spread "$work/$name.rates")"
+    echo "$name answers/s over runs: min $low median $middle max $high"
+done
+read -r low middle high <<<"$(spread "$work/ratios")"
+echo "ratio dawnd/nginx, pair by pair: min $low median $middle max $high"
