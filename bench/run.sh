@@ -5,7 +5,7 @@
 # says its question and how it asks. (or: make bench)
 set -euo pipefail
 
-BUILD=${BUILD:-build}
+export BUILD=${BUILD:-build}
 here=$(dirname "$0")
 out=$BUILD/bench/results
 mkdir -p "$out"
@@ -20,7 +20,7 @@ machine() {
 # middle of 100 runs of 2,000 packets each.
 packet_cost() {
     echo "# ns a packet, program alone, warm caches"
-    BUILD=$BUILD "$BUILD/tests/progrun/test_cost" 2>&1
+    "$BUILD/tests/progrun/test_cost" 2>&1
 }
 
 machine | tee "$out/machine.txt"
