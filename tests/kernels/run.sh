@@ -81,6 +81,7 @@ suite_image() {
         cp "$here/guest/$t" "$root/t/"
     done
     install -D "$build/dawn_xdp.bpf.o" "$root/obj/dawn_xdp.bpf.o"
+    install -D -t "$root/obj/tests/progrun" "$build"/tests/progrun/*.bpf.o
     for p in bpftool tc curl ethtool ping; do
         add_program "$(command -v $p)" /usr/bin/$p
     done

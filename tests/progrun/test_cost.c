@@ -14,8 +14,8 @@
 #include "tests/progrun/replay.h"
 #include "tests/progrun/rig.h"
 
-#define ROUNDS 100
-#define REPEAT 2000
+#define ROUNDS 25
+#define REPEAT 1000
 
 static struct bpf_object *replay;
 static int replay_prog;
