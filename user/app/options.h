@@ -30,7 +30,8 @@ struct dawn_options {
 	uint32_t slots;         /* 0: default */
 	uint32_t flows;         /* connections in flow_table; 0: default */
 	uint32_t connections;   /* over kernel TCP; 0: default */
-	int ready_fd;           /* "ready" is written here, too; -1: none */
+	uint32_t memory_mb; /* buffers of all AF_XDP connections; 0: default */
+	int ready_fd;       /* "ready" is written here, too; -1: none */
 };
 
 /* Fill *o from defaults and argv; says on stderr what is wrong with it, prints
