@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "user/app/date.h"
+#include "user/app/memory.h"
 #include "user/cache/kcache.h"
 
 #define ADDRESSES_MAX 64
@@ -75,16 +75,6 @@ static int check_queues(const struct dawn_afxdp *a, struct dawn_error *e)
 	return -EINVAL;
 }
 
-static int check_alone(const struct dawn_afxdp *a, struct dawn_error *e)
-{
-	if (!a->xdp.adopted || !dawn_xdp_reactor_alive(&a->xdp))
-		return 0;
-	snprintf(e->text, sizeof(e->text),
-		 "%s is served by another dawnd already: end that one first",
-		 a->xdp.ifname);
-	return -EBUSY;
-}
-
 static int open_xdp(struct dawn_afxdp *a, struct dawn_error *e)
 {
 	const struct dawn_xdp_options xo = {
@@ -92,6 +82,7 @@ static int open_xdp(struct dawn_afxdp *a, struct dawn_error *e)
 		.mode = (enum dawn_xdp_mode)a->o->mode,
 		.flow_sets = flow_sets(a->o->flows),
 		.slots = a->o->slots,
+		.serve = true,
 	};
 
 	return dawn_xdp_load(&a->xdp, &xo, e);
@@ -113,9 +104,7 @@ int dawn_afxdp_open(struct dawn_afxdp **out, const struct dawn_options *o,
 		free(a);
 		return err;
 	}
-	err = check_alone(a, e);
-	if (!err)
-		err = check_queues(a, e);
+	err = check_queues(a, e);
 	if (!err)
 		err = open_kcache(a, e);
 	if (err) {
@@ -166,14 +155,14 @@ int dawn_afxdp_close(struct dawn_afxdp *a, struct dawn_error *e)
 
 /* --- reactors ------------------------------------------------------------ */
 
-/* By default the reactors together take at most a quarter of the memory. */
+/* What one reactor may take for connections: its part of --memory. */
 static uint64_t reactor_memory(const struct dawn_afxdp *a)
 {
-	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t share = pages * page / 4 / a->xdp.queues;
+	uint64_t all = (uint64_t)a->o->memory_mb << 20;
 
-	return share < DAWN_REACTOR_MEMORY_DEFAULT ? share : 0;
+	if (!all)
+		all = dawn_memory_default();
+	return all / a->xdp.queues;
 }
 
 int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
@@ -189,14 +178,11 @@ int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
 		.peers = a->reactor,
 		.protocol[DAWN_SERVICE_HTTP] = *http,
 		.zero_copy = a->o->zero_copy,
+		.ring_size = dawn_memory_ring(a->xdp.queues),
 		.memory_bytes = reactor_memory(a),
 	};
 
 	if (!a->incarnation) {
-		/* A drain that a killed daemon began is over. */
-		__atomic_and_fetch(&a->xdp.config->flags,
-				   ~(uint32_t)DAWN_CONFIG_DRAIN,
-				   __ATOMIC_RELAXED);
 		dawn_afxdp_second(a);
 		a->incarnation = dawn_reactor_incarnation(&a->xdp);
 	}

@@ -18,11 +18,13 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,6 +37,7 @@ static void init(struct dawn_xdp *x, const char *ifname)
 	memset(x, 0, sizeof(*x));
 	memset(&x->map, 0xff, sizeof(x->map)); /* all fds -1 */
 	x->prog_fd = -1;
+	x->serve_fd = -1;
 	snprintf(x->ifname, sizeof(x->ifname), "%s", ifname);
 	x->ifindex = if_nametoindex(ifname);
 	dawn_pins_dir(ifname, x->pin_dir, sizeof(x->pin_dir));
@@ -53,6 +56,9 @@ void dawn_xdp_close(struct dawn_xdp *x)
 	if (x->prog_fd >= 0)
 		close(x->prog_fd);
 	x->prog_fd = -1;
+	if (x->serve_fd >= 0)
+		close(x->serve_fd);
+	x->serve_fd = -1;
 }
 
 bool dawn_xdp_reactor_alive(const struct dawn_xdp *x)
@@ -199,18 +205,59 @@ static int restore(const char *dir, const char *ifname, unsigned int ifindex,
 	return err;
 }
 
+/* The interface may have got another name since: then it is found by the
+ * number in the record, if our program is there. */
+static void follow_name(struct dawn_xdp *x)
+{
+	enum dawn_xdp_mode mode;
+	struct dawn_load_record *r;
+	unsigned int number;
+	struct dawn_if i;
+	int fd;
+
+	r = map_record(x->pin_dir, &fd);
+	if (!r)
+		return;
+	number = r->ifindex;
+	dawn_map_munmap(r, fd);
+	close(fd);
+	if (number == x->ifindex || dawn_if_get(&i, number) ||
+	    !own_program(x->pin_dir, &i, &mode))
+		return;
+	x->ifindex = number;
+	memcpy(x->ifname, i.name, sizeof(x->ifname));
+}
+
+/* The interface may be in another network namespace by now, our program on it:
+ * without services it passes everything. Whatever the size of a key. */
+static void disarm(const char *dir)
+{
+	int fd = dawn_pins_get(dir, "services");
+	uint8_t key[256];
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < 2 * DAWN_SERVICES_MAX; i++) {
+		if (bpf_map_get_next_key(fd, NULL, key) ||
+		    bpf_map_delete_elem(fd, key))
+			break;
+	}
+	close(fd);
+}
+
 static int detach_own(const struct dawn_xdp *x, struct dawn_error *e)
 {
 	enum dawn_xdp_mode mode = DAWN_XDP_AUTO;
 	struct dawn_if i;
-	uint32_t id;
+	uint32_t id = 0;
 	int err;
 
-	if (!x->ifindex || dawn_if_get(&i, x->ifindex))
+	if (x->ifindex && !dawn_if_get(&i, x->ifindex))
+		id = own_program(x->pin_dir, &i, &mode);
+	if (!id) {
+		disarm(x->pin_dir);
 		return 0;
-	id = own_program(x->pin_dir, &i, &mode);
-	if (!id)
-		return 0;
+	}
 	err = detach(&i, id, mode);
 	if (err)
 		return dawn_error_set(e, err, "cannot detach from %s: %s%s",
@@ -223,14 +270,16 @@ static int detach_own(const struct dawn_xdp *x, struct dawn_error *e)
 /* Detach, restore, remove pins. Under the lock. */
 static int clear(const struct dawn_xdp *x, struct dawn_error *e)
 {
+	struct dawn_xdp at = *x;
 	int err, err2;
 
 	if (!pins_exist(x))
 		return -ENOENT;
-	err = detach_own(x, e);
+	follow_name(&at);
+	err = detach_own(&at, e);
 	if (err)
 		return err;
-	err2 = restore(x->pin_dir, x->ifname, x->ifindex, e);
+	err2 = restore(x->pin_dir, at.ifname, at.ifindex, e);
 	err = dawn_pins_remove(x->pin_dir);
 	if (err)
 		return dawn_error_set(e, err, "cannot remove %s: %s",
@@ -243,23 +292,25 @@ static int clear(const struct dawn_xdp *x, struct dawn_error *e)
 static int clear_anyhow(const struct dawn_xdp *x, struct dawn_error *e)
 {
 	struct dawn_load_record copy, *r;
+	struct dawn_xdp at = *x;
 	int err, err2, fd;
 
 	if (!pins_exist(x))
 		return -ENOENT;
+	follow_name(&at);
 	r = map_record(x->pin_dir, &fd);
 	if (r) {
 		copy = *r;
 		dawn_map_munmap(r, fd);
 		close(fd);
 	}
-	err = detach_own(x, e);
+	err = detach_own(&at, e);
 	err2 = dawn_pins_remove(x->pin_dir);
 	if (err2 && !err)
 		dawn_error_set(e, err2, "cannot remove %s: %s", x->pin_dir,
 			       strerror(-err2));
 	if (r)
-		dawn_prep_undo(&copy, x->ifname, x->ifindex);
+		dawn_prep_undo(&copy, at.ifname, at.ifindex);
 	return err ? err : err2;
 }
 
@@ -505,6 +556,30 @@ static int build(struct dawn_xdp *x, const struct dawn_if *i,
 	return 0;
 }
 
+/* Be the only daemon on it: a lock that ends with the process, and holds while
+ * that is stopped (heartbeats do not). Then it is neither alone nor draining. */
+static int take_over(struct dawn_xdp *x, struct dawn_error *e)
+{
+	int err;
+
+	x->serve_fd = open(x->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (x->serve_fd == -1 || flock(x->serve_fd, LOCK_EX | LOCK_NB)) {
+		err = -errno;
+		if (err == -EWOULDBLOCK)
+			return dawn_error_set(e, -EBUSY,
+					      "%s is served by another dawnd "
+					      "already: end that one first",
+					      x->ifname);
+		return dawn_error_set(e, err, "cannot lock %s: %s", x->pin_dir,
+				      strerror(-err));
+	}
+	__atomic_and_fetch(
+		&x->config->flags,
+		~(uint32_t)(DAWN_CONFIG_STANDALONE | DAWN_CONFIG_DRAIN),
+		__ATOMIC_RELEASE);
+	return 0;
+}
+
 static int load_held(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 		     struct dawn_error *e)
 {
@@ -519,6 +594,8 @@ static int load_held(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 			"no secrets and no egress program, so no "
 			"TCP; `dawn unload --dev %s` first",
 			x->ifname, x->ifname);
+	if (!err && o->serve)
+		err = take_over(x, e);
 	if (err != -ENOENT)
 		return err;
 	e->text[0] = '\0';
@@ -534,6 +611,8 @@ static int load_held(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 	if (err && err != -ENOENT)
 		return err;
 	err = build(x, &i, o, e);
+	if (!err && o->serve)
+		err = take_over(x, e);
 	if (err)
 		clear(x, &ignored);
 	return err;

@@ -27,6 +27,9 @@ struct dawn_xdp_options {
 	uint32_t flow_sets;  /* 0: default */
 	uint32_t slots;      /* 0: default */
 	bool standalone;     /* no daemon: orphan_ttl is off */
+	bool serve;          /* for a daemon: be the only one until close() or
+			      * death; -EBUSY if there is one. What is adopted
+			      * stops being standalone and draining */
 	bool assume_no_vlan; /* skip the refusal if tags may be hidden */
 	/* Not 0: somebody reverts at that time unless confirmed. The token is
 	 * any number that tells this load from another. */
@@ -45,6 +48,7 @@ struct dawn_xdp {
 	uint32_t queues; /* rx queues of the interface */
 	uint8_t mac[6];
 	int prog_fd;
+	int serve_fd; /* pin_dir, locked; -1 */
 	struct {
 		int access, services, flow_table, unacked, cache_index,
 			cache_data, cache_hits, vhosts, stats, reactor_stats,
