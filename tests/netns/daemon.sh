@@ -63,14 +63,14 @@ at_least() {
 	fi
 }
 
-# promote ADDRESS NAME...: ask until XDP answers
+# promote ADDRESS NAME...: ask until XDP answers, or fail
 promote() {
 	local address=$1 name before
 	shift
 	for name; do
 		before=$(counter http_hit)
 		wait_for 10 promoted_after "$address" "$name" "$before" ||
-			fail "$name is promoted"
+			{ fail "$name is promoted" && return 1; }
 	done
 }
 

@@ -36,10 +36,12 @@ class Flow:
             raise ConnectionError("closed by the server")
         self.buf += more
         head, sep, body = self.buf.partition(b"\r\n\r\n")
+        if sep and not head.startswith(b"HTTP/1.1 200 "):
+            raise ValueError("wrong answer: %r..." % head[:60])
         if not sep or len(body) < len(self.body):
             return False
-        if not head.startswith(b"HTTP/1.1 200 ") or body != self.body:
-            raise ValueError("wrong answer: %r..." % head[:60])
+        if body != self.body:
+            raise ValueError("wrong body after %r..." % head[:60])
         self.buf = b""
         return True
 
