@@ -2,7 +2,7 @@
 /* Theory of operation
  *
  * A protocol's calls only queue bytes or set flags; all system calls and all
- * destruction happen in this file after its callback has returned. Each entry
+ * destruction happen in these files after its callback has returned. Each entry
  * from the loop (readiness, tick, drain) handles one connection in three steps:
  *
  *   receive()  kernel -> scratch or c->rx -> protocol->data()
@@ -20,8 +20,9 @@
  * or `linger_ms` after the last byte of ours was acknowledged.
  *
  * Back-pressure: `starved` means the protocol filled more than half of tx, or
- * wrote more than there was room for. It is then shown nothing and the socket is not read, until tx is at most half
- * full; then writable() comes, then what it left unread.
+ * wrote more than there was room for. It is then shown nothing and the socket
+ * is not read, until tx is at most half full; then writable() comes, then what
+ * it left unread.
  *
  * Timers: one, every 500 ms, for all connections: protocol->tick(), stalls,
  * linger.
@@ -31,415 +32,33 @@
  */
 #include "user/io/epoll.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "user/io/epoll_int.h"
 #include "user/io/socket.h"
 
 #define TICK_US           500000
 #define ACCEPT_PAUSE_US   100000
-#define LISTENERS_MAX     8
 #define ACCEPT_BATCH      64
 #define DRAIN_ACCEPT_MAX  4096
-#define RECV_BATCH        4  /* reads of rx_max for each readiness */
-#define PUMP_ROUNDS       16 /* fairness: then the other connections */
 #define EVICT_LOOK        64
-#define BUFFER_MIN        4096
-#define BUFFER_FREE       (16U << 10) /* granted beyond buffers_max, too */
 #define NOTSENT_BYTES     (128 << 10) /* unsent bytes the kernel holds for us */
 #define STALL_DEFAULT_MS  60000
 #define LINGER_DEFAULT_MS 5000
-
-struct buffer {
-	uint8_t *mem;
-	uint32_t size;
-	uint32_t start; /* first byte in use */
-	uint32_t len;   /* bytes in use, contiguous */
-};
-
-struct conn {
-	struct dawn_stream stream; /* first: the protocol's handle */
-	struct dawn_source src;
-	struct dawn_epoll *t;
-	TAILQ_ENTRY(conn) link;
-	struct buffer rx;
-	struct buffer tx;
-	uint32_t events; /* what epoll watches */
-	bool starved;
-	bool eof;       /* peer's FIN read */
-	bool eof_shown; /* protocol->eof() called */
-	bool fin;       /* shutdown() called */
-	bool fin_sent;
-	bool again; /* pump() stopped for fairness */
-	bool drained;
-	bool dead; /* settle() destroys it */
-	enum dawn_close_reason why;
-	bool reset;           /* close with RST */
-	int outq;             /* SIOCOUTQ at the last tick */
-	uint64_t progress_ms; /* when the peer last took something of ours */
-};
-
-struct listener {
-	struct dawn_source src;
-	struct dawn_epoll *t;
-	const struct dawn_epoll_service *service;
-};
-
-struct dawn_epoll {
-	struct dawn_epoll_options o;
-	struct dawn_epoll_counts counts;
-	TAILQ_HEAD(conn_list, conn) conns;
-	struct listener listener[LISTENERS_MAX];
-	int listeners;
-	bool paused; /* listeners are not watched */
-	bool draining;
-	struct dawn_timer tick;
-	struct dawn_timer resume;
-	uint8_t *scratch; /* rx_max bytes */
-};
 
 #define CONTAINER(ptr, type, member) \
 	((type *)((char *)(ptr)-offsetof(type, member)))
 
 static void settle(struct conn *c);
-
-/* --- buffers ------------------------------------------------------------- */
-
-static void buffer_free(struct dawn_epoll *t, struct buffer *b)
-{
-	t->counts.buffer_bytes -= b->size;
-	free(b->mem);
-	*b = (struct buffer){ 0 };
-}
-
-/* Largest capacity the buffer may have now: `max`, less when memory is short. */
-static uint32_t buffer_limit(const struct dawn_epoll *t, const struct buffer *b,
-			     uint32_t max)
-{
-	uint64_t others = t->counts.buffer_bytes - b->size;
-	uint64_t left = others < t->o.buffers_max ? t->o.buffers_max - others
-						  : 0;
-
-	if (left < BUFFER_FREE)
-		left = BUFFER_FREE;
-	if (left < b->size)
-		left = b->size;
-	return left < max ? (uint32_t)left : max;
-}
-
-/* Move what is there into a bigger piece of memory, at its start. */
-static int buffer_resize(struct dawn_epoll *t, struct buffer *b, uint32_t size)
-{
-	uint8_t *mem = malloc(size);
-
-	if (!mem)
-		return -ENOMEM;
-	if (b->len)
-		memcpy(mem, b->mem + b->start, b->len);
-	free(b->mem);
-	t->counts.buffer_bytes += size - b->size;
-	b->mem = mem;
-	b->size = size;
-	b->start = 0;
-	return 0;
-}
-
-/* Make room behind the bytes in use. Return: how much there is, at most
- * `want`; 0 if memory ran out. */
-static uint32_t buffer_room(struct dawn_epoll *t, struct buffer *b,
-			    uint32_t want, uint32_t max)
-{
-	uint32_t limit = buffer_limit(t, b, max);
-	uint32_t size = b->size ? b->size : BUFFER_MIN;
-
-	if (want > limit - b->len)
-		want = limit - b->len;
-	if (b->start && b->start + b->len + want > b->size) {
-		memmove(b->mem, b->mem + b->start, b->len);
-		b->start = 0;
-	}
-	if (b->len + want <= b->size)
-		return want;
-	while (size < b->len + want)
-		size *= 2;
-	if (size > limit)
-		size = limit;
-	return buffer_resize(t, b, size) ? b->size - b->len : want;
-}
-
-static void buffer_take(struct dawn_epoll *t, struct buffer *b, uint32_t len)
-{
-	b->start += len;
-	b->len -= len;
-	if (!b->len)
-		buffer_free(t, b);
-}
-
-/* --- what protocols call ------------------------------------------------- */
-
-static size_t conn_space(const struct dawn_stream *s)
-{
-	const struct conn *c = (const struct conn *)s;
-
-	if (c->fin || c->dead)
-		return 0;
-	return buffer_limit(c->t, &c->tx, c->t->o.tx_max) - c->tx.len;
-}
-
-/* More than half of what tx may hold now is in use. */
-static bool low_space(const struct conn *c)
-{
-	return c->tx.len > buffer_limit(c->t, &c->tx, c->t->o.tx_max) / 2;
-}
-
-static size_t conn_write(struct dawn_stream *s, const void *buf, size_t len)
-{
-	struct conn *c = (struct conn *)s;
-	uint32_t max = c->t->o.tx_max;
-	uint32_t n;
-
-	if (c->fin || c->dead)
-		return 0;
-	n = buffer_room(c->t, &c->tx, len > max ? max : (uint32_t)len, max);
-	if (n)
-		memcpy(c->tx.mem + c->tx.start + c->tx.len, buf, n);
-	c->tx.len += n;
-	if (n < len)
-		c->starved = true;
-	return n;
-}
-
-static void conn_shutdown(struct dawn_stream *s)
-{
-	((struct conn *)s)->fin = true;
-}
-
-static void kill_conn(struct conn *c, enum dawn_close_reason why, bool reset)
-{
-	if (c->dead)
-		return;
-	c->dead = true;
-	c->why = why;
-	c->reset = reset;
-}
-
-static void conn_abort(struct dawn_stream *s)
-{
-	kill_conn((struct conn *)s, DAWN_CLOSE_ABORTED, true);
-}
-
-static const struct dawn_stream_ops conn_ops = {
-	.space = conn_space,
-	.write = conn_write,
-	.shutdown = conn_shutdown,
-	.abort = conn_abort,
-};
-
-/* --- moving bytes -------------------------------------------------------- */
-
-static uint64_t now_ms(const struct dawn_epoll *t)
-{
-	return dawn_loop_now_us(t->o.loop) / 1000;
-}
-
-static const struct dawn_proto_ops *enter(struct conn *c)
-{
-	c->stream.now_ms = now_ms(c->t);
-	return c->stream.protocol;
-}
-
-static void io_error(struct conn *c, int err)
-{
-	kill_conn(c, err == ETIMEDOUT ? DAWN_CLOSE_TIMEOUT : DAWN_CLOSE_RESET,
-		  false);
-}
-
-/* tx -> kernel. Return: whether anything moved. */
-static bool flush(struct conn *c)
-{
-	bool moved = false;
-
-	while (c->tx.len && !c->dead) {
-		ssize_t n = send(c->src.fd, c->tx.mem + c->tx.start, c->tx.len,
-				 MSG_NOSIGNAL);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 && (errno == EAGAIN || errno == ENOBUFS))
-			break;
-		if (n == -1) {
-			io_error(c, errno);
-			break;
-		}
-		buffer_take(c->t, &c->tx, (uint32_t)n);
-		c->progress_ms = now_ms(c->t);
-		moved = true;
-	}
-	if (c->fin && !c->tx.len && !c->fin_sent && !c->dead) {
-		shutdown(c->src.fd, SHUT_WR);
-		c->fin_sent = true;
-		c->progress_ms = now_ms(c->t);
-	}
-	return moved;
-}
-
-/* Show bytes as long as the protocol takes some. Return: how many it took. */
-static uint32_t show(struct conn *c, const uint8_t *buf, uint32_t len)
-{
-	uint32_t off = 0;
-
-	while (off < len && !c->dead && !c->starved && !c->fin) {
-		size_t n = enter(c)->data(&c->stream, buf + off, len - off);
-
-		assert(n <= len - off);
-		if (!n)
-			break;
-		off += (uint32_t)n;
-		c->starved |= low_space(c);
-	}
-	return c->fin ? len : off;
-}
-
-/* Keep what the protocol left of a piece that was not in rx. */
-static void keep(struct conn *c, const uint8_t *buf, uint32_t len)
-{
-	if (!len || c->dead)
-		return;
-	if (buffer_room(c->t, &c->rx, len, c->t->o.rx_max) < len) {
-		kill_conn(c, DAWN_CLOSE_ABORTED, true);
-		return;
-	}
-	memcpy(c->rx.mem + c->rx.start + c->rx.len, buf, len);
-	c->rx.len += len;
-}
-
-static bool show_rx(struct conn *c)
-{
-	uint32_t n;
-
-	if (!c->rx.len)
-		return false;
-	n = show(c, c->rx.mem + c->rx.start, c->rx.len);
-	if (n)
-		buffer_take(c->t, &c->rx, n);
-	return n;
-}
-
-static bool may_read(const struct conn *c)
-{
-	if (c->eof || c->dead)
-		return false;
-	return c->fin || (!c->starved && c->rx.len < c->t->o.rx_max);
-}
-
-static ssize_t receive_some(struct conn *c, uint8_t *buf, uint32_t len)
-{
-	ssize_t n;
-
-	do {
-		n = recv(c->src.fd, buf, len, 0);
-	} while (n == -1 && errno == EINTR);
-	if (n == 0)
-		c->eof = true;
-	if (n == -1 && errno != EAGAIN)
-		io_error(c, errno);
-	return n;
-}
-
-/* Usually nothing is left over and the bytes never leave the scratch buffer.
- * Return: whether there may be more to read. */
-static bool receive_once(struct conn *c)
-{
-	struct dawn_epoll *t = c->t;
-	bool direct = !c->rx.len;
-	uint32_t room = buffer_limit(t, &c->rx, t->o.rx_max);
-	uint8_t *buf = t->scratch;
-	ssize_t n;
-
-	if (!direct) {
-		room = buffer_room(t, &c->rx, c->rx.len + BUFFER_MIN,
-				   t->o.rx_max);
-		if (!room) {
-			kill_conn(c, DAWN_CLOSE_ABORTED, true);
-			return false;
-		}
-		buf = c->rx.mem + c->rx.start + c->rx.len;
-	}
-	n = receive_some(c, buf, room);
-	if (n <= 0)
-		return false;
-	if (direct) {
-		uint32_t used = show(c, buf, (uint32_t)n);
-
-		keep(c, buf + used, (uint32_t)n - used);
-	} else {
-		c->rx.len += (uint32_t)n;
-		show_rx(c);
-	}
-	return (uint32_t)n == room;
-}
-
-static void receive(struct conn *c)
-{
-	for (int i = 0; i < RECV_BATCH && may_read(c); i++) {
-		if (!receive_once(c))
-			break;
-	}
-	TAILQ_REMOVE(&c->t->conns, c, link);
-	TAILQ_INSERT_TAIL(&c->t->conns, c, link);
-}
-
-/* tx has room again. Return: whether the protocol was told. */
-static bool feed(struct conn *c)
-{
-	if (!c->starved || c->fin || c->dead || low_space(c))
-		return false;
-	c->starved = false;
-	enter(c)->writable(&c->stream);
-	c->starved |= low_space(c);
-	return true;
-}
-
-static bool show_eof(struct conn *c)
-{
-	if (!c->eof || c->eof_shown || c->starved || c->fin || c->dead)
-		return false;
-	c->eof_shown = true;
-	enter(c)->eof(&c->stream);
-	return true;
-}
-
-static void pump(struct conn *c)
-{
-	bool moved = true;
-
-	for (int i = 0; i < PUMP_ROUNDS && moved && !c->dead; i++) {
-		moved = flush(c);
-		moved |= feed(c);
-		moved |= show_rx(c);
-		moved |= show_eof(c);
-	}
-	c->again = moved && !c->dead;
-	if (c->fin && c->rx.len)
-		buffer_free(c->t, &c->rx);
-	if (!c->fin && !c->starved && c->rx.len >= c->t->o.rx_max && !c->dead) {
-		c->t->counts.overflow++;
-		kill_conn(c, DAWN_CLOSE_ABORTED, true);
-	}
-	if (c->fin_sent && c->eof)
-		kill_conn(c, DAWN_CLOSE_DONE, false);
-}
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -482,15 +101,14 @@ static void free_conn(struct conn *c)
 	close(c->src.fd);
 	TAILQ_REMOVE(&t->conns, c, link);
 	t->counts.open--;
-	buffer_free(t, &c->rx);
-	buffer_free(t, &c->tx);
+	dawn_epoll_free_buffers(c);
 	free(c);
 	resume_accepting(t);
 }
 
 static void destroy_conn(struct conn *c)
 {
-	enter(c)->closed(&c->stream, c->why);
+	dawn_epoll_enter(c)->closed(&c->stream, c->why);
 	free_conn(c);
 }
 
@@ -502,14 +120,14 @@ static void settle(struct conn *c)
 		destroy_conn(c);
 		return;
 	}
-	if (may_read(c))
+	if (dawn_epoll_may_read(c))
 		events |= EPOLLIN;
 	if (c->tx.len || c->again)
 		events |= EPOLLOUT;
 	if (events == c->events)
 		return;
 	if (dawn_loop_change(c->t->o.loop, &c->src, events)) {
-		kill_conn(c, DAWN_CLOSE_ABORTED, true);
+		dawn_epoll_kill(c, DAWN_CLOSE_ABORTED, true);
 		destroy_conn(c);
 		return;
 	}
@@ -525,19 +143,20 @@ static void conn_failed(struct conn *c)
 
 	getsockopt(c->src.fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	if (err)
-		io_error(c, err);
-	else if (!c->fin_sent || !may_read(c))
-		kill_conn(c, c->fin_sent ? DAWN_CLOSE_DONE : DAWN_CLOSE_RESET,
-			  false);
+		dawn_epoll_io_error(c, err);
+	else if (!c->fin_sent || !dawn_epoll_may_read(c))
+		dawn_epoll_kill(
+			c, c->fin_sent ? DAWN_CLOSE_DONE : DAWN_CLOSE_RESET,
+			false);
 }
 
 static void conn_ready(struct dawn_source *src, uint32_t events)
 {
 	struct conn *c = CONTAINER(src, struct conn, src);
 
-	if ((events & ~(uint32_t)EPOLLOUT) && may_read(c))
-		receive(c);
-	pump(c);
+	if ((events & ~(uint32_t)EPOLLOUT) && dawn_epoll_may_read(c))
+		dawn_epoll_receive(c);
+	dawn_epoll_pump(c);
 	if (events & (EPOLLERR | EPOLLHUP))
 		conn_failed(c);
 	settle(c);
@@ -568,7 +187,7 @@ static struct conn *make_conn(struct listener *l, int fd,
 		free(c);
 		return NULL;
 	}
-	c->stream.ops = &conn_ops;
+	c->stream.ops = &dawn_epoll_stream_ops;
 	c->stream.protocol = l->service->protocol;
 	c->stream.server = l->service->server;
 	c->stream.group = l->service->group;
@@ -591,13 +210,13 @@ static void start_conn(struct listener *l, int fd,
 		return;
 	}
 	tune(fd);
-	if (enter(c)->open(&c->stream)) {
+	if (dawn_epoll_enter(c)->open(&c->stream)) {
 		c->reset = true;
 		free_conn(c);
 		return;
 	}
-	receive(c);
-	pump(c);
+	dawn_epoll_receive(c);
+	dawn_epoll_pump(c);
 	settle(c);
 }
 
@@ -613,10 +232,10 @@ static bool evict_idle(struct dawn_epoll *t)
 		if (looked++ == EVICT_LOOK)
 			break;
 		if (c->rx.len || c->tx.len || c->fin ||
-		    !enter(c)->idle(&c->stream))
+		    !dawn_epoll_enter(c)->idle(&c->stream))
 			continue;
 		t->counts.evicted++;
-		kill_conn(c, DAWN_CLOSE_ABORTED, false);
+		dawn_epoll_kill(c, DAWN_CLOSE_ABORTED, false);
 		settle(c);
 		return true;
 	}
@@ -757,10 +376,10 @@ static void check_progress(struct conn *c, uint64_t now)
 	c->outq = outq;
 	if (c->fin_sent && outq == 0 &&
 	    now - c->progress_ms >= c->t->o.linger_ms)
-		kill_conn(c, DAWN_CLOSE_DONE, false);
+		dawn_epoll_kill(c, DAWN_CLOSE_DONE, false);
 	if (now - c->progress_ms >= c->t->o.stall_ms) {
 		c->t->counts.stalled++;
-		kill_conn(c, DAWN_CLOSE_TIMEOUT, true);
+		dawn_epoll_kill(c, DAWN_CLOSE_TIMEOUT, true);
 	}
 }
 
@@ -774,8 +393,8 @@ static void tick_fire(struct dawn_timer *timer, uint64_t now_us)
 	for (c = TAILQ_FIRST(&t->conns); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (!c->fin)
-			enter(c)->tick(&c->stream, now_us / 1000);
-		pump(c);
+			dawn_epoll_enter(c)->tick(&c->stream, now_us / 1000);
+		dawn_epoll_pump(c);
 		if (!c->dead)
 			check_progress(c, now_us / 1000);
 		settle(c);
@@ -829,10 +448,11 @@ int dawn_epoll_create(struct dawn_epoll **out,
 
 void dawn_epoll_reset_all(struct dawn_epoll *t)
 {
-	struct conn *c;
+	struct conn *c, *next;
 
-	while ((c = TAILQ_FIRST(&t->conns))) {
-		kill_conn(c, DAWN_CLOSE_ABORTED, true);
+	for (c = TAILQ_FIRST(&t->conns); c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		dawn_epoll_kill(c, DAWN_CLOSE_ABORTED, true);
 		settle(c);
 	}
 }
@@ -854,13 +474,13 @@ void dawn_epoll_drain(struct dawn_epoll *t)
 	for (c = TAILQ_FIRST(&t->conns); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->drained)
-			continue; /* seen again: receive() moved it */
+			continue; /* seen again: dawn_epoll_receive() moved it */
 		c->drained = true;
-		if (may_read(c))
-			receive(c);
+		if (dawn_epoll_may_read(c))
+			dawn_epoll_receive(c);
 		if (!c->fin && !c->dead)
-			enter(c)->drain(&c->stream);
-		pump(c);
+			dawn_epoll_enter(c)->drain(&c->stream);
+		dawn_epoll_pump(c);
 		settle(c);
 	}
 }

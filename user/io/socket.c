@@ -67,7 +67,7 @@ int dawn_socket_bind(int family, int type, uint16_t port)
 
 int dawn_socket_port(int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 	struct dawn_addr addr;
 	uint16_t port;
@@ -102,20 +102,35 @@ struct owner {
 	unsigned int uid;
 };
 
-/* One line of /proc/net/{tcp,udp}{,6}: number, local and remote address:port
- * in hex, state in hex, queues, timer, retransmits, uid, timeout, inode. */
-static bool line_matches(const char *line, bool tcp, uint16_t port,
-			 struct owner *o)
-{
-	unsigned int lport, state;
+/* One line of /proc/net/{tcp,udp}{,6}, by blanks: number, local and remote
+ * address:port in hex, state in hex, queues, timer, retransmits, uid, timeout,
+ * inode. */
+enum {
+	FIELD_LOCAL = 1,
+	FIELD_STATE = 3,
+	FIELD_UID = 7,
+	FIELD_INODE = 9,
+	FIELDS
+};
 
-	if (sscanf(line,
-		   " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x "
-		   "%*x:%*x %*x %u %*d %lu",
-		   &lport, &state, &o->uid, &o->inode) != 4)
+static bool line_matches(char *line, bool tcp, uint16_t port, struct owner *o)
+{
+	char *field[FIELDS], *save, *colon;
+
+	for (int i = 0; i < FIELDS; i++) {
+		field[i] = strtok_r(i ? NULL : line, " ", &save);
+		if (!field[i])
+			return false;
+	}
+	colon = strchr(field[FIELD_LOCAL], ':');
+	if (!colon || strtoul(colon + 1, NULL, 16) != port)
 		return false;
 	/* 0x0a: TCP_LISTEN of the kernel's tcp_states.h */
-	return lport == port && (!tcp || state == 0x0a);
+	if (tcp && strtoul(field[FIELD_STATE], NULL, 16) != 0x0a)
+		return false;
+	o->uid = (unsigned int)strtoul(field[FIELD_UID], NULL, 10);
+	o->inode = strtoul(field[FIELD_INODE], NULL, 10);
+	return true;
 }
 
 static bool search_table(const char *path, bool tcp, uint16_t port,
