@@ -92,7 +92,7 @@ static int read_all(struct dawn_cache *c, struct list *l)
 {
 	while (dawn_kcache_slot(c->kc, l->slots))
 		l->slots++;
-	l->rows = calloc(l->slots, sizeof(*l->rows));
+	l->rows = calloc(l->slots + 1UL, sizeof(*l->rows));
 	if (!l->rows)
 		return dawn_cli_fail("out of memory");
 	for (uint32_t i = 0; i < l->slots; i++)

@@ -261,7 +261,7 @@ static int show(struct view *v, bool json)
 
 int dawn_cmd_flows(int argc, char **argv)
 {
-	static struct view v;
+	struct view *v;
 	const char *ifname = NULL;
 	bool json = false;
 	const struct dawn_opt opts[] = {
@@ -294,8 +294,14 @@ int dawn_cmd_flows(int argc, char **argv)
 		status = dawn_cli_open(&x, ifname);
 	if (status)
 		return status;
-	v.x = &x;
-	status = show(&v, json);
+	v = calloc(1, sizeof(*v));
+	if (v) {
+		v->x = &x;
+		status = show(v, json);
+	} else {
+		status = dawn_cli_fail("out of memory");
+	}
+	free(v);
 	dawn_xdp_close(&x);
 	return status;
 }

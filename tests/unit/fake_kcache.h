@@ -258,4 +258,89 @@ static inline void fake_flow(struct fake *f, uint32_t flow, bool named,
 		f->unacked[flow / 64] &= ~(1ULL << flow % 64);
 }
 
+/* ---- what the tests share ---- */
+
+#define ME    0x100000001ULL
+#define OTHER 0x200000002ULL
+
+static const char head_text[] = "HTTP/1.1 200 OK\r\n"
+				"Server: binary-dawn\r\n"
+				"Date: Sat, 21 Nov 2026 01:00:00 GMT\r\n"
+				"Content-Length: 5\r\n\r\n";
+
+static inline struct dawn_kcache_put put_of(const char *target,
+					    const void *body, size_t len)
+{
+	return (struct dawn_kcache_put){
+		.group = 1,
+		.target = target,
+		.target_len = strlen(target),
+		.head = head_text,
+		.head_len = sizeof(head_text) - 1,
+		.date_off = 44,
+		.body = body,
+		.body_len = len,
+	};
+}
+
+static inline struct dawn_index_value put(struct dawn_kcache *kc,
+					  const char *target, const char *body)
+{
+	struct dawn_kcache_put p = put_of(target, body, strlen(body));
+	struct dawn_index_value v = { ~0U, 0 };
+
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	return v;
+}
+
+static inline int find(struct dawn_kcache *kc, const char *target,
+		       struct dawn_index_value *v)
+{
+	return dawn_kcache_find(kc, 1, 0, target, strlen(target), v);
+}
+
+static inline int take_out(struct dawn_kcache *kc, const char *target,
+			   bool async)
+{
+	return dawn_kcache_remove(kc, 1, 0, target, strlen(target), async);
+}
+
+/* Reap until nothing more can come of it: the grace thread needs its time. */
+static inline int reap_all(struct dawn_kcache *kc)
+{
+	int freed = 0;
+
+	for (int i = 0; i < 3; i++)
+		freed += dawn_kcache_sync(kc);
+	return freed;
+}
+
+static inline int count_state(const struct fake *f, enum dawn_slot_state state)
+{
+	int n = 0;
+
+	for (int i = 0; i < FAKE_SLOTS; i++)
+		n += f->slots[i].state == state;
+	return n;
+}
+
+static inline uint16_t slow_sum(const uint8_t *data, size_t len)
+{
+	uint32_t sum = 0;
+	uint16_t w;
+
+	for (size_t i = 0; i < len; i += 2) {
+		memcpy(&w, data + i, 2);
+		sum += w;
+		if (sum > 0xffff)
+			sum -= 0xffff;
+	}
+	return (uint16_t)sum;
+}
+
+static inline bool same_sum(uint16_t a, uint16_t b)
+{
+	return a % 0xffff == b % 0xffff; /* two ways to write zero */
+}
+
 #endif

@@ -83,7 +83,7 @@ bool dawn_writer_alive(uint64_t writer)
 {
 	uint32_t pid = (uint32_t)writer & PID_MASK;
 	uint32_t ns = (uint32_t)writer >> 22;
-	uint32_t start;
+	uint32_t start = 0;
 	int err;
 
 	if (ns != own_pid_ns())
