@@ -17,6 +17,8 @@
 #include "maps/cache.bpf.h"
 
 #define DAWN_SCAN_STEPS 320 /* 2048 / 8 words and 64 lines */
+/* More punt: user/http refuses more than 100. */
+#define DAWN_SCAN_FIELDS_MAX 60
 
 #define BYTES(c)  ((c)*0x0101010101010101ULL)
 #define HIGH_BITS BYTES(0x80ULL)
@@ -120,12 +122,47 @@ static __always_inline int lookup_vhost(struct work *w)
 	return 0;
 }
 
+/* Parts of a Host: uri-host [ ":" port ] (RFC 9110, 7.2). */
+enum host_part {
+	HOST_NAME,    /* a name or an IPv4 address */
+	HOST_LITERAL, /* within [ ] */
+	HOST_CLOSED,  /* behind ] */
+	HOST_PORT,
+	HOST_BAD,
+};
+
+/* The part that c, byte `i` of a Host, belongs to. Stricter than RFC 3986 in
+ * what a name is made of, never laxer than user/http: what that one refuses
+ * must not be answered here. */
+static __always_inline enum host_part host_step(enum host_part part, __u8 c,
+						__u32 i, __u32 *port)
+{
+	if (part == HOST_PORT) {
+		*port = *port * 10 + (__u8)(c - '0');
+		return (__u8)(c - '0') < 10 && *port <= 65535 ? HOST_PORT
+							      : HOST_BAD;
+	}
+	if (!is_host_char(c))
+		return HOST_BAD;
+	if (part == HOST_LITERAL) {
+		if (c == ']')
+			return i > 1 ? HOST_CLOSED : HOST_BAD;
+		return c == '[' ? HOST_BAD : HOST_LITERAL;
+	}
+	if (c == ':')
+		return i > 0 ? HOST_PORT : HOST_BAD;
+	if (c == '[')
+		return i == 0 ? HOST_LITERAL : HOST_BAD;
+	return part == HOST_CLOSED || c == ']' ? HOST_BAD : HOST_NAME;
+}
+
 /* Host: any name while there are no virtual hosts, else one of theirs, without
  * regard to case and port. Return: 0, or a verdict. */
 dawn_subprog int scan_host(struct work *w, __u32 value, __u32 len)
 {
 	struct dawn_config *cfg = config_get();
-	bool in_brackets = false, in_port = false;
+	enum host_part part = HOST_NAME;
+	__u32 port = 0;
 	__u8 c;
 
 	if (!w || !cfg || w->scan.hosts++ || len == 0 ||
@@ -137,15 +174,14 @@ dawn_subprog int scan_host(struct work *w, __u32 value, __u32 len)
 		if (i >= len)
 			break;
 		c = *seg_at(w, value + i);
-		if (!is_host_char(c))
+		part = host_step(part, c, i, &port);
+		if (part == HOST_BAD)
 			return PUNT(http_host);
-		if (c == '[' || c == ']')
-			in_brackets = c == '[';
-		else if (c == ':' && !in_brackets)
-			in_port = true;
-		if (!in_port)
+		if (part != HOST_PORT)
 			w->host[i] = (__u8)(c - 'A') < 26 ? c | 0x20 : c;
 	}
+	if (part == HOST_LITERAL)
+		return PUNT(http_host);
 	w->scan.vhost = 0;
 	return cfg->vhosts ? lookup_vhost(w) : 0;
 }
@@ -204,7 +240,7 @@ static __always_inline int scan_field(struct work *w, __u32 line, __u32 end)
 	__u32 len = name_length(p);
 	__u32 value = line + len + 1;
 
-	if (value > end)
+	if (value > end || ++w->scan.fields > DAWN_SCAN_FIELDS_MAX)
 		return PUNT(http_header);
 	if (is_harmless(p, len))
 		return 0;

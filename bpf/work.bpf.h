@@ -87,7 +87,8 @@ struct dawn_scan {
 	__u32 first_line; /* 1 until the request line is behind us */
 	__u32 target;     /* offset of the request target */
 	__u32 target_len;
-	__u32 hosts; /* Host fields seen */
+	__u32 fields; /* seen */
+	__u32 hosts;  /* Host fields seen */
 	__u32 vhost;
 	__u32 has_accept_encoding;
 	__u32 head; /* 1: HEAD, 0: GET */
