@@ -231,15 +231,15 @@ static __always_inline int claim_way(struct work *w,
 }
 
 /* Fill a claimed entry from the ACK that proved a cookie; its owner word is
- * LOCKED, by us. */
+ * LOCKED, by us, and must not be touched even for a moment: another CPU that
+ * saw it as FREE would claim the way too. */
 static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 				      __u32 options)
 {
 	__u32 wscale = options >> 2 & 15;
-	__u64 owner = f->owner;
 
-	__builtin_memset(f, 0, sizeof(*f));
-	f->owner = owner;
+	__builtin_memset(&f->raddr, 0,
+			 sizeof(*f) - offsetof(struct dawn_flow, raddr));
 	f->raddr = w->raddr;
 	f->rport = w->rport;
 	f->service = w->service.id;
