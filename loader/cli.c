@@ -430,7 +430,7 @@ static void print_cell(const struct dawn_table *t, int i, const int *width)
 
 static void print_cells(const struct dawn_table *t)
 {
-	int width[COLUMNS_MAX];
+	int width[COLUMNS_MAX] = { 0 };
 
 	for (int i = 0; i < t->columns; i++)
 		width[i] = column_width(t, i, t->cell[i][0] == '>');

@@ -227,6 +227,13 @@ static int load_services(struct dawn_xdp *x, const struct load_request *r,
 	return count;
 }
 
+static int refuse_again(const char *ifname)
+{
+	return dawn_cli_fail("%s is loaded already, nothing changed (`dawn "
+			     "status`; `dawn unload --dev %s` to start over)",
+			     ifname, ifname);
+}
+
 static int load(const struct load_request *r)
 {
 	struct dawn_error e;
@@ -235,12 +242,9 @@ static int load(const struct load_request *r)
 
 	if (err)
 		return dawn_cli_fail("%s", e.text);
-	if (x.adopted) {
+	if (x.adopted) { /* somebody was faster */
 		dawn_xdp_close(&x);
-		return dawn_cli_fail("%s is loaded already, nothing changed "
-				     "(`dawn status`; `dawn unload --dev %s` "
-				     "to start over)",
-				     r->o.ifname, r->o.ifname);
+		return refuse_again(r->o.ifname);
 	}
 	err = load_services(&x, r, &e);
 	if (err < 0) {
@@ -288,15 +292,18 @@ static uint32_t sets_for(uint32_t flows)
 	return sets;
 }
 
-static int loaded_already(const char *ifname)
+/* By a load, that is: dawn_xdp_load() has more to say of other cases. */
+static bool loaded_already(const char *ifname)
 {
 	struct dawn_error e;
 	struct dawn_xdp x;
+	bool ours;
 
 	if (dawn_xdp_open(&x, ifname, &e))
-		return 0;
+		return false;
+	ours = x.config->abi != 0;
 	dawn_xdp_close(&x);
-	return 1;
+	return ours;
 }
 
 static int parse_load(struct load_request *r, int argc, char **argv,
@@ -305,65 +312,41 @@ static int parse_load(struct load_request *r, int argc, char **argv,
 	uint32_t flows = 0;
 	int mode = 0;
 	bool daemon = false;
+#define OPT(n, k, o, a, h, ...)                                      \
+	{                                                            \
+		.name = n, .kind = DAWN_OPT_##k, .out = o, .arg = a, \
+		.help = h, ##__VA_ARGS__                             \
+	}
 	const struct dawn_opt opts[] = {
-		{ .name = "dev",
-		  .kind = DAWN_OPT_IFACE,
-		  .out = &r->o.ifname,
-		  .arg = "IF",
-		  .help = "interface",
-		  .required = true },
-		{ .name = "mode",
-		  .kind = DAWN_OPT_CHOICE,
-		  .out = &mode,
-		  .arg = "MODE",
-		  .choices = (const char **)mode_names,
-		  .help = "native, generic or auto (default: native if it can "
-			  "be had)" },
-		{ .name = "confirm",
-		  .kind = DAWN_OPT_U32,
-		  .out = &r->o.confirm_s,
-		  .arg = "SECONDS",
-		  .min = 1,
-		  .max = 86400,
-		  .help = "revert then, unless `dawn confirm` came" },
-		{ .name = "http",
-		  .kind = DAWN_OPT_U32,
-		  .out = &r->ports.http,
-		  .arg = "PORT",
-		  .max = 65535,
-		  .help = "TCP port (default 80; 0: none)" },
-		{ .name = "hbtp",
-		  .kind = DAWN_OPT_U32,
-		  .out = &r->ports.hbtp,
-		  .arg = "PORT",
-		  .max = 65535,
-		  .help = "UDP port (default 4860; 0: none)" },
-		{ .name = "flows",
-		  .kind = DAWN_OPT_U32,
-		  .out = &flows,
-		  .arg = "N",
-		  .min = 1,
-		  .max = DAWN_FLOW_SETS_MAX * DAWN_FLOW_WAYS / 4 * 3,
-		  .help = "TCP connections to make room for, 181 bytes each "
-			  "(default 12288)" },
-		{ .name = "slots",
-		  .kind = DAWN_OPT_U32,
-		  .out = &r->o.slots,
-		  .arg = "N",
-		  .min = 1,
-		  .max = DAWN_SLOTS_MAX,
-		  .help = "cached responses, 19 kB each (default 1024)" },
-		{ .name = "daemon",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &daemon,
-		  .help = "a dawnd will adopt it: without one, cached answers "
-			  "stop after 60 s" },
-		{ .name = "assume-no-vlan",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &r->o.assume_no_vlan,
-		  .help = "load even if VLAN tags may be hidden from XDP" },
+		OPT("dev", IFACE, &r->o.ifname, "IF", "interface",
+		    .required = true),
+		OPT("mode", CHOICE, &mode, "MODE",
+		    "native, generic or auto (default: native if it can be "
+		    "had)",
+		    .choices = (const char **)mode_names),
+		OPT("confirm", U32, &r->o.confirm_s, "SECONDS",
+		    "revert then, unless `dawn confirm` came", .min = 1,
+		    .max = 86400),
+		OPT("http", U32, &r->ports.http, "PORT",
+		    "TCP port (default 80; 0: none)", .max = 65535),
+		OPT("hbtp", U32, &r->ports.hbtp, "PORT",
+		    "UDP port (default 4860; 0: none)", .max = 65535),
+		OPT("flows", U32, &flows, "N",
+		    "TCP connections to make room for, 181 bytes each "
+		    "(default 12288)",
+		    .min = 1,
+		    .max = DAWN_FLOW_SETS_MAX * DAWN_FLOW_WAYS / 4 * 3),
+		OPT("slots", U32, &r->o.slots, "N",
+		    "cached responses, 19 kB each (default 1024)", .min = 1,
+		    .max = DAWN_SLOTS_MAX),
+		OPT("daemon", FLAG, &daemon, NULL,
+		    "a dawnd will adopt it: without one, cached answers stop "
+		    "after 60 s"),
+		OPT("assume-no-vlan", FLAG, &r->o.assume_no_vlan, NULL,
+		    "load even if VLAN tags may be hidden from XDP"),
 		{ 0 },
 	};
+#undef OPT
 	const struct dawn_cli cli = {
 		.name = "load",
 		.opts = opts,
@@ -387,8 +370,9 @@ int dawn_cmd_load(int argc, char **argv)
 
 	if (parse_load(&r, argc, argv, &status))
 		return status;
-	if (!loaded_already(r.o.ifname))
-		warn_firewall(r.o.ifname);
+	if (loaded_already(r.o.ifname))
+		return refuse_again(r.o.ifname);
+	warn_firewall(r.o.ifname);
 	return r.o.confirm_s ? load_guarded(&r) : load(&r);
 }
 

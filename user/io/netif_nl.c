@@ -117,11 +117,14 @@ uint32_t dawn_nl_u32(const struct rtattr *a)
 
 void dawn_nl_str(const struct rtattr *a, char *out, size_t size)
 {
-	size_t len = a ? strnlen(RTA_DATA(a), RTA_PAYLOAD(a)) : 0;
+	size_t len;
 
+	out[0] = '\0';
+	if (!a)
+		return;
+	len = strnlen(RTA_DATA(a), RTA_PAYLOAD(a));
 	if (len >= size)
 		len = size - 1;
-	if (len)
-		memcpy(out, RTA_DATA(a), len);
+	memcpy(out, RTA_DATA(a), len);
 	out[len] = '\0';
 }

@@ -49,23 +49,33 @@ static void escape(const char *name, char *out, size_t size)
 	out[n] = '\0';
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* The opposite; stops at '@'. Return: false: not a name that escape() made. */
 static bool unescape(const char *text, char *out, size_t size)
 {
 	size_t n = 0;
 
 	for (; *text && *text != '@'; text++) {
-		unsigned int byte = (unsigned char)*text;
+		char byte = *text;
 
 		if (n + 1 >= size)
 			return false;
 		if (byte == '%') {
-			if (sscanf(text, "%%%2x", &byte) != 1 || !text[1] ||
-			    !text[2])
+			int high = hex_digit(text[1]);
+			int low = high < 0 ? -1 : hex_digit(text[2]);
+
+			if (low < 0)
 				return false;
+			byte = (char)(high << 4 | low);
 			text += 2;
 		}
-		out[n++] = (char)byte;
+		out[n++] = byte;
 	}
 	out[n] = '\0';
 	return dawn_if_name_valid(out);

@@ -201,18 +201,39 @@ static int pin_all(struct dawn_xdp *x, struct bpf_object *obj)
 	return 0;
 }
 
+static void fill_record(struct dawn_load_record *r, unsigned int ifindex,
+			const struct dawn_xdp_options *o)
+{
+	struct timespec now;
+
+	r->version = DAWN_RECORD_VERSION;
+	r->ifindex = ifindex;
+	r->loaded_unix_s = (uint64_t)time(NULL);
+	if (!o->confirm_s)
+		return;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	r->confirm_token = o->confirm_token;
+	r->confirm_by_ns =
+		((uint64_t)now.tv_sec + o->confirm_s) * 1000000000ULL +
+		(uint64_t)now.tv_nsec;
+	r->confirm = DAWN_CONFIRM_PENDING;
+}
+
 int dawn_prog_record(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 		     struct dawn_error *e)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dawn_record",
 				sizeof(uint32_t), sizeof(*x->record), 1, &opts);
-	int err = fd < 0 ? fd : pin(x->pin_dir, DAWN_RECORD_NAME, fd);
-	struct timespec now;
+	int err = fd < 0 ? fd : 0;
 
 	if (!err) {
 		x->record = dawn_map_mmap(fd);
 		err = x->record ? 0 : -errno;
+	}
+	if (x->record) {
+		fill_record(x->record, x->ifindex, o);
+		err = pin(x->pin_dir, DAWN_RECORD_NAME, fd);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -220,17 +241,6 @@ int dawn_prog_record(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 		return dawn_error_set(e, err, "cannot make %s/%s: %s%s",
 				      x->pin_dir, DAWN_RECORD_NAME,
 				      strerror(-err), not_permitted(err));
-	x->record->version = DAWN_RECORD_VERSION;
-	x->record->ifindex = x->ifindex;
-	x->record->loaded_unix_s = (uint64_t)time(NULL);
-	if (o->confirm_s) {
-		clock_gettime(CLOCK_BOOTTIME, &now);
-		x->record->confirm_token = o->confirm_token;
-		x->record->confirm_by_ns =
-			((uint64_t)now.tv_sec + o->confirm_s) * 1000000000ULL +
-			(uint64_t)now.tv_nsec;
-		x->record->confirm = DAWN_CONFIRM_PENDING;
-	}
 	return 0;
 }
 
