@@ -396,15 +396,15 @@ static int make_worker(struct dawn_daemon *d, uint32_t index,
 static int start_kernel_half(struct dawn_daemon *d, struct dawn_error *e)
 {
 	struct dawn_reactor_protocol http = { .ops = &dawn_http_protocol };
-	int err = 0;
+	/* Services first: a reactor reads them when it is made, and then not
+	 * for a while. */
+	int err = dawn_afxdp_register(d->afxdp, e);
 
 	for (uint32_t i = 0; i < d->workers && !err; i++) {
 		http.server = d->worker[i].http;
 		err = dawn_afxdp_start(d->afxdp, i, d->worker[i].loop, &http,
 				       e);
 	}
-	if (!err)
-		err = dawn_afxdp_register(d->afxdp, e);
 	if (err)
 		return err;
 	d->watch.ifindex = dawn_afxdp_ifindex(d->afxdp);
