@@ -21,16 +21,21 @@ reclaimable(const struct work *w, const struct dawn_config *cfg, __u64 owner)
 }
 
 /* A flow of a reactor that died, while another one is alive: the entry is
- * stale, only the packet knows a number the peer accepts. */
+ * stale, only the packet knows a number the peer accepts. A SYN says that the
+ * peer has forgotten it too, and gets its new connection. */
 static __always_inline int reset_stale(struct xdp_md *ctx, struct work *w,
 				       struct dawn_flow *f, __u64 owner)
 {
 	if (!flow_lock(f, owner))
 		return PUNT(lock_lost);
 	COUNT(stale_incarnation);
+	set_unacked(w, false); /* it may have died before it did that */
 	flow_free(f, w->flow_index);
 	if (w->tcp_flags & DAWN_TCP_FLAG_RST)
 		return DROP(rst_unproven);
+	if ((w->tcp_flags & (DAWN_TCP_FLAG_SYN | DAWN_TCP_FLAG_ACK)) ==
+	    DAWN_TCP_FLAG_SYN)
+		return answer_syn(ctx, w);
 	return answer_rst(ctx, w);
 }
 

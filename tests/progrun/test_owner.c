@@ -300,6 +300,13 @@ static void test_stale_incarnation(void **state)
 	assert_int_equal(got.flags, PKT_RST);
 	assert_int_equal(got.seq, s.ack);
 	assert_null(peer_flow(&p));
+	/* A peer that has forgotten it too begins anew. */
+	p = connected(4);
+	set_owner(&p, DAWN_OWNER_USER, 0, 6);
+	peer_syn(&p);
+	assert_int_equal(rig_count(stale_incarnation), 1);
+	assert_null(peer_flow(&p));
+	peer_connect(&p);
 }
 
 /* ---- orphan mode ---- */
