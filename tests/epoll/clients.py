@@ -201,6 +201,22 @@ def stuck_download(port, path):
     check(p.poll(PATIENCE * 1000), "no reset")
 
 
+def slow_download(port, path, out):
+    """Start a download, read on only when told by a line on stdin. (curl's
+    --limit-rate may take all there is at once.)"""
+    s = connect(port, 4096)
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+              .encode())
+    first = s.recv(15)
+    check(first == b"HTTP/1.1 200 OK", "not served")
+    print("started", flush=True)
+    sys.stdin.readline()
+    head, _, body = (first + read_all(s)).partition(b"\r\n\r\n")
+    check(b"\r\nContent-Length: %d" % len(body) in head, "cut off")
+    with open(out, "wb") as f:
+        f.write(body)
+
+
 def free_ports(count):
     """Print ports that are free now, TCP and UDP."""
     socks, ports = [], []
@@ -220,7 +236,8 @@ def free_ports(count):
 
 CASES = {f.__name__.replace("_", "-"): f
          for f in (half_head, pipeline, byte_by_byte, slow_readers, flood,
-                   exhaust, ping, listen, stuck_download, free_ports)}
+                   exhaust, ping, listen, stuck_download, slow_download,
+                   free_ports)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in CASES:

@@ -175,17 +175,20 @@ refused() { # wait until it takes no connection
 }
 
 slow_download() {
-    rm -f "$tmp/slow"
-    fetch --limit-rate 1M -o "$tmp/slow" "$url/big.bin" &
+    mkfifo "$tmp/go"
+    : >"$tmp/started"
+    client slow-download "$http" /big.bin "$tmp/slow" \
+        <>"$tmp/go" >"$tmp/started" &
     slow=$!
     pids+=("$slow")
-    grows "$tmp/slow" "$slow"
+    grows "$tmp/started" "$slow"
 }
 
 ok "a slow download starts" slow_download
 kill -TERM "$pid"
 ok "draining: no new connection" refused
-ok "draining: the download goes on" kill -0 "$slow"
+ok "draining: the daemon waits for the download" kill -0 "$pid"
+echo go >"$tmp/go"
 ok "draining: it ends in order" wait "$slow"
 ok "draining: the file is whole" cmp "$tmp/slow" "$tmp/root/big.bin"
 ok "exit 0" ended 0
