@@ -8,9 +8,8 @@
  *   untagged, into another VLAN. So: rx stripping off; on a veth, tx insertion
  *   off at the peer.
  * - Frames that native XDP sends on a veth arrive only if the receiving end
- *   has an XDP program: without one veth_xdp_flush() returns early and they
- *   wait in its ring. GRO at the peer, which turns its NAPI on, would do for
- *   redirects but not for XDP_TX: 0 of 100 echo replies came. So a program that
+ *   has an XDP program. GRO there, which turns NAPI on too, is not enough: of
+ *   100 echo replies by XDP_TX none came, on either kernel. So a program that
  *   passes everything goes to the peer, if it has none. It is loaded without
  *   frags support first: that makes the kernel turn segmentation off at our
  *   end, the path most used; only a large MTU needs the other.
