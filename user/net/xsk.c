@@ -11,6 +11,11 @@
  * sends it again. EBUSY: the device's lock was taken. ENETDOWN, ENXIO and
  * EINVAL: the interface is down or gone; frames stay in the ring until it is
  * back, and the flush reports no backlog, so that nobody spins on it.
+ *
+ * Fill ring: the kernel publishes a received frame before it publishes that it
+ * took the chunk off the fill ring (xsk_flush() in net/xdp/xsk.c). On another
+ * CPU we may be faster: then the ring has no room yet for what is ours to give
+ * back, and those chunks wait in `refill`.
  */
 #include "user/net/xsk.h"
 
@@ -37,8 +42,9 @@ struct dawn_xsk {
 	bool wakeup; /* zero-copy: ask the rings whether to call */
 
 	struct dawn_xsk_frame frames[DAWN_XSK_BATCH];
-	uint64_t rx_addr[DAWN_XSK_BATCH];
 	uint32_t rx_count;
+	uint64_t *refill; /* chunks on their way back to the fill ring */
+	uint32_t refill_count;
 
 	uint64_t *tx_stack; /* free chunks for sending */
 	uint32_t tx_count;
@@ -94,7 +100,8 @@ static int fill_all(struct dawn_xsk *x)
 	uint32_t idx;
 
 	x->tx_stack = calloc(x->ring_size, sizeof(*x->tx_stack));
-	if (!x->tx_stack)
+	x->refill = calloc(x->ring_size, sizeof(*x->refill));
+	if (!x->tx_stack || !x->refill)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < x->ring_size; i++)
 		x->tx_stack[i] = (uint64_t)(x->ring_size + i) * DAWN_XSK_CHUNK;
@@ -152,6 +159,7 @@ void dawn_xsk_destroy(struct dawn_xsk *x)
 	if (x->area)
 		munmap(x->area, x->area_bytes);
 	free(x->tx_stack);
+	free(x->refill);
 	free(x);
 }
 
@@ -165,15 +173,34 @@ uint32_t dawn_xsk_ring_size(const struct dawn_xsk *x)
 	return x->ring_size;
 }
 
+/* As many chunks as there is room for; see the top. */
+static void refill(struct dawn_xsk *x)
+{
+	uint32_t n = xsk_prod_nb_free(&x->fill, x->refill_count), idx;
+
+	if (n > x->refill_count)
+		n = x->refill_count;
+	if (!n || xsk_ring_prod__reserve(&x->fill, n, &idx) != n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&x->fill, idx + i) =
+			x->refill[--x->refill_count];
+	xsk_ring_prod__submit(&x->fill, n);
+}
+
 uint32_t dawn_xsk_rx(struct dawn_xsk *x, const struct dawn_xsk_frame **frames)
 {
 	uint32_t idx, got = xsk_ring_cons__peek(&x->rx, DAWN_XSK_BATCH, &idx);
 
+	if (!got && x->refill_count)
+		refill(x);
 	for (uint32_t i = 0; i < got; i++) {
 		const struct xdp_desc *d =
 			xsk_ring_cons__rx_desc(&x->rx, idx + i);
 
-		x->rx_addr[i] = d->addr;
+		/* Not given back before dawn_xsk_rx_done(). */
+		x->refill[x->refill_count + i] = d->addr &
+						 ~(DAWN_XSK_CHUNK - 1ULL);
 		x->frames[i].data = xsk_umem__get_data(x->area, d->addr);
 		x->frames[i].len = d->len;
 	}
@@ -182,21 +209,14 @@ uint32_t dawn_xsk_rx(struct dawn_xsk *x, const struct dawn_xsk_frame **frames)
 	return got;
 }
 
-/* The fill ring holds all rx chunks there are, so there is always room. */
 void dawn_xsk_rx_done(struct dawn_xsk *x)
 {
-	uint32_t n = x->rx_count, idx;
-
-	if (!n)
+	if (!x->rx_count)
 		return;
-	if (xsk_ring_prod__reserve(&x->fill, n, &idx) == n) {
-		for (uint32_t i = 0; i < n; i++)
-			*xsk_ring_prod__fill_addr(&x->fill, idx + i) =
-				x->rx_addr[i] & ~(DAWN_XSK_CHUNK - 1ULL);
-		xsk_ring_prod__submit(&x->fill, n);
-	}
-	xsk_ring_cons__release(&x->rx, n);
+	xsk_ring_cons__release(&x->rx, x->rx_count);
+	x->refill_count += x->rx_count;
 	x->rx_count = 0;
+	refill(x);
 	if (x->wakeup && xsk_ring_prod__needs_wakeup(&x->fill))
 		(void)recvfrom(dawn_xsk_fd(x), NULL, 0, MSG_DONTWAIT, NULL,
 			       NULL);
