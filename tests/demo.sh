@@ -25,7 +25,8 @@ in_srv() { nsenter --net="/run/netns/$srv" "$@"; }
 in_cli() { nsenter --net="/run/netns/$cli" "$@"; }
 
 cleanup() {
-    trap - EXIT INT TERM HUP
+    trap - EXIT
+    trap '' INT TERM HUP # a second Ctrl-C must not leave half of it
     if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
         wait "$daemon" 2>/dev/null || true
     fi
