@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "user/app/date.h"
+#include "user/app/memory.h"
 #include "user/app/options.h"
 #include "user/io/socket.h"
 
@@ -43,6 +45,8 @@ static const struct args_case bad[] = {
 	{ { "--promote-after", "0" }, DAWN_EXIT_USAGE },
 	{ { "--promote-after", "ever" }, DAWN_EXIT_USAGE },
 	{ { "--zero-copy" }, DAWN_EXIT_USAGE },
+	{ { "--memory", "0" }, DAWN_EXIT_USAGE },
+	{ { "--memory", "1G" }, DAWN_EXIT_USAGE },
 	{ { "--ready-fd", "999" }, DAWN_EXIT_USAGE },
 	{ { "--nonsense" }, DAWN_EXIT_USAGE },
 	{ { "stray" }, DAWN_EXIT_USAGE },
@@ -184,6 +188,39 @@ static void port_owner_is_named(void **state)
 	}
 }
 
+/* However many queues, and within what the process may have. */
+static void memory_is_bounded(void **state)
+{
+	(void)state;
+	for (uint32_t queues = 1; queues <= DAWN_QUEUES_MAX; queues++) {
+		uint32_t ring = dawn_memory_ring(queues);
+
+		assert_int_equal(ring & (ring - 1), 0);
+		assert_true(ring >= 64 && ring * queues <= 16384);
+	}
+	assert_int_equal(dawn_memory_ring(1), 2048);
+	assert_true(dawn_memory_default() > 0);
+	assert_true(dawn_memory_default() <= DAWN_MEMORY_DEFAULT);
+}
+
+static void memory_limit_counts(void **state)
+{
+	struct rlimit old, low;
+	uint64_t got;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* it needs terabytes of addresses */
+#endif
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	low = old;
+	low.rlim_cur = 100 << 20;
+	assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+	got = dawn_memory_default();
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_int_equal(got, 25 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +230,8 @@ int main(void)
 		cmocka_unit_test(dates),
 		cmocka_unit_test(date_alternates),
 		cmocka_unit_test(port_owner_is_named),
+		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(memory_limit_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
