@@ -47,8 +47,12 @@ static __always_inline int handle_packet(struct xdp_md *ctx, struct work *w)
 {
 	int verdict = parse_frame(ctx, w);
 
+	/* Before anything may pass to the kernel that is not broken: it would
+	 * take it from a peer that is denied. */
 	if (!verdict)
 		verdict = check_access(w);
+	if (!verdict)
+		verdict = parse_transport(ctx, w);
 	if (verdict)
 		return verdict;
 	switch (w->proto) {

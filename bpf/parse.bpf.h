@@ -64,8 +64,6 @@ static __always_inline int parse_link(struct cursor *cur, struct work *w,
 	if (*ethertype != bpf_htons(ETH_P_IP) &&
 	    *ethertype != bpf_htons(ETH_P_IPV6))
 		return PASS(pass_ethertype);
-	if (eth->h_dest[0] & 1) /* to a group: never a service's packet */
-		return PASS(pass_no_service);
 	return 0;
 }
 
@@ -195,8 +193,8 @@ dawn_subprog int skip_ext_headers(struct xdp_md *ctx, struct work *w)
 	return PASS(pass_no_service); /* longer chains are nobody's client */
 }
 
-/* Fill what *w says about the link and IP layers.
- * Return: 0, or a verdict: not IP, malformed, or not for one host.
+/* Fill what *w says about the link and IP layers, IPv6 extension headers left
+ * aside. Return: 0, or a verdict: not IP, or malformed.
  */
 static __always_inline int parse_frame(struct xdp_md *ctx, struct work *w)
 {
@@ -222,10 +220,18 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct work *w)
 	if (cur.start + DAWN_L2_MAX > cur.end)
 		return PASS(pass_malformed);
 	copy_bytes(w->l2, cur.start, DAWN_L2_MAX);
-	verdict = ethertype == bpf_htons(ETH_P_IP) ? parse_ipv4(&cur, w)
-						   : parse_ipv6(&cur, w);
-	if (verdict || !is_ext_header(w->proto) || !w->is_v6)
-		return verdict;
+	return ethertype == bpf_htons(ETH_P_IP) ? parse_ipv4(&cur, w)
+						: parse_ipv6(&cur, w);
+}
+
+/* Find the transport header. Return: 0, or a verdict: not for one host, or
+ * nobody's client. */
+static __always_inline int parse_transport(struct xdp_md *ctx, struct work *w)
+{
+	if (w->l2[0] & 1) /* to a group: never a service's packet */
+		return PASS(pass_no_service);
+	if (!w->is_v6 || !is_ext_header(w->proto))
+		return 0;
 	return skip_ext_headers(ctx, w);
 }
 

@@ -227,6 +227,33 @@ static void set_access(const struct pkt *p, uint32_t len, uint32_t action)
 		0);
 }
 
+/* Whatever else is odd about a packet that goes to the kernel. */
+static void test_access_odd(void **state)
+{
+	static uint8_t chain[9 * 8];
+	struct pkt p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(chain); i += 8)
+		memcpy(chain + i, "\x3c\0\1\4\0\0\0\0", 8);
+	chain[sizeof(chain) - 8] = IPPROTO_UDP;
+	for (int family = 4; family <= 6; family += 2) {
+		p = rig_packet(family, IPPROTO_UDP);
+		p.dport = 53;
+		p.dst_mac[0] |= 1; /* the kernel takes such UDP */
+		EXPECT_SAME(&p, XDP_PASS, pass_no_service);
+		set_access(&p, 128, DAWN_ACCESS_DENY);
+		EXPECT_SAME(&p, XDP_DROP, access_deny);
+	}
+	p.dst_mac[0] &= ~1;
+	p.ip_extra = chain;
+	p.ip_extra_len = sizeof(chain);
+	p.ext_proto = IPPROTO_DSTOPTS;
+	EXPECT_SAME(&p, XDP_DROP, access_deny);
+	set_access(&p, 128, DAWN_ACCESS_ALLOW);
+	EXPECT_SAME(&p, XDP_PASS, pass_no_service);
+}
+
 static void test_access(void **state)
 {
 	struct pkt p;
@@ -404,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup(test_truncated, rig_reset),
 		cmocka_unit_test_setup(test_lies, rig_reset),
 		cmocka_unit_test_setup(test_access, rig_reset),
+		cmocka_unit_test_setup(test_access_odd, rig_reset),
 		cmocka_unit_test_setup(test_ping, rig_reset),
 		cmocka_unit_test_setup(test_ping_near_misses, rig_reset),
 		cmocka_unit_test_setup(test_unconfigured, rig_reset),
