@@ -20,6 +20,11 @@ at_least "answers from XDP" $((ROUNDS * 40 / 100)) \
 	$(($(counter http_hit) - hits))
 at_least "to_user" $((ROUNDS / 10)) "$(counter to_user)"
 at_least "to_kernel" $((ROUNDS / 10)) "$(counter to_kernel)"
+at_least "requests the reactor counted" $((ROUNDS / 10)) \
+	"$(counter http_requests)"
+at_least "errors among them, the misses" $((ROUNDS / 20)) \
+	"$(counter http_errors)"
+at_least "promotions it counted" 11 "$(counter promoted)"
 check "handoff over IPv6, $((ROUNDS / 10)) rounds" in_cli \
 	"$here/handoff.py" "$SRV_IP6" "$ROOT" $((ROUNDS / 10)) 2
 stop_dawnd

@@ -206,6 +206,12 @@ unsigned int dawn_afxdp_ifindex(const struct dawn_afxdp *a)
 	return a->xdp.ifindex;
 }
 
+struct dawn_reactor_stats *dawn_afxdp_stats(struct dawn_afxdp *a,
+					    uint32_t queue)
+{
+	return &a->xdp.reactor_stats[queue];
+}
+
 uint32_t dawn_afxdp_queues(const struct dawn_afxdp *a)
 {
 	return a->xdp.queues;

@@ -56,6 +56,10 @@ int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
  * there. Return: 0 or negative errno with e->text filled. */
 int dawn_afxdp_register(struct dawn_afxdp *a, struct dawn_error *e);
 
+/* The counters shared with readers outside, of one thread. */
+struct dawn_reactor_stats *dawn_afxdp_stats(struct dawn_afxdp *a,
+					    uint32_t queue);
+
 struct dawn_reactor *dawn_afxdp_reactor(struct dawn_afxdp *a, uint32_t queue);
 
 /* Tell XDP to take no new connections. */

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "user/app/afxdp.h"
+#include "user/app/counts.h"
 #include "user/cache/files.h"
 #include "user/http/server.h"
 #include "user/io/epoll.h"
@@ -51,6 +52,7 @@ struct worker {
 	uint32_t index; /* thread, queue, XSKMAP index */
 	struct dawn_loop *loop;
 	struct dawn_http_server *http;
+	struct dawn_counts counts;
 	pthread_t thread;
 	bool started;
 	int err;
@@ -393,6 +395,17 @@ static int make_worker(struct dawn_daemon *d, uint32_t index,
 	return err ? fail(e, err, "HTTP server") : 0;
 }
 
+static int start_counts(struct dawn_daemon *d, uint32_t index)
+{
+	struct worker *w = &d->worker[index];
+
+	w->counts.out = dawn_afxdp_stats(d->afxdp, index);
+	w->counts.http = w->http;
+	w->counts.files = index == 0 ? d->files : NULL;
+	w->counts.udp = index == 0 ? d->udp : NULL;
+	return dawn_counts_start(&w->counts, w->loop);
+}
+
 static int start_kernel_half(struct dawn_daemon *d, struct dawn_error *e)
 {
 	struct dawn_reactor_protocol http = { .ops = &dawn_http_protocol };
@@ -404,6 +417,8 @@ static int start_kernel_half(struct dawn_daemon *d, struct dawn_error *e)
 		http.server = d->worker[i].http;
 		err = dawn_afxdp_start(d->afxdp, i, d->worker[i].loop, &http,
 				       e);
+		if (!err && start_counts(d, i))
+			err = fail(e, -ENOSPC, "event loop");
 	}
 	if (err)
 		return err;
