@@ -533,6 +533,16 @@ static int attach_some(struct dawn_xdp *x, const struct dawn_if *i,
 	return attach(x, i, DAWN_XDP_GENERIC, o->assume_no_vlan, e);
 }
 
+/* From now on: what the verifier took is not the operator's time. */
+static void begin_confirm(struct dawn_load_record *r, uint32_t confirm_s)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	r->confirm_by_ns = ((uint64_t)now.tv_sec + confirm_s) * 1000000000ULL +
+			   (uint64_t)now.tv_nsec;
+}
+
 /* Everything after the checks. Whatever fails, the caller clears. */
 static int build(struct dawn_xdp *x, const struct dawn_if *i,
 		 const struct dawn_xdp_options *o, struct dawn_error *e)
@@ -552,6 +562,8 @@ static int build(struct dawn_xdp *x, const struct dawn_if *i,
 	if (err)
 		return err;
 	memcpy(x->record->mode_why, x->mode_why, sizeof(x->mode_why));
+	if (o->confirm_s)
+		begin_confirm(x->record, o->confirm_s);
 	x->record->attached = 1;
 	return 0;
 }
