@@ -38,6 +38,19 @@ static __always_inline __u16 cookie_mss(bool is_v6, __u32 index)
 	return is_v6 ? DAWN_MSS_IPV6 : DAWN_MSS_IPV4;
 }
 
+/* What our side of the connection allows, as MSS: a UMEM frame, and the
+ * interface's MTU, which no router tells us about. */
+static __always_inline __u32 local_mss(bool is_v6,
+				       const struct dawn_config *cfg)
+{
+	__u32 mss = is_v6 ? DAWN_MSS_IPV6 : DAWN_MSS_IPV4;
+	__u32 mtu = cfg->mtu, headers = is_v6 ? 60 : 40;
+
+	if (mtu < 576 || mtu - headers > mss) /* less is not IP */
+		return mss;
+	return mtu - headers;
+}
+
 static __always_inline __u32 cookie_mss_index(bool is_v6, __u32 mss)
 {
 	if (mss >= cookie_mss(is_v6, 3))

@@ -234,8 +234,11 @@ static __always_inline int claim_way(struct work *w,
  * LOCKED, by us, and must not be touched even for a moment: another CPU that
  * saw it as FREE would claim the way too. */
 static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
+				      const struct dawn_config *cfg,
 				      __u32 options)
 {
+	__u32 mss = cookie_mss(w->is_v6, options);
+	__u32 mss_max = local_mss(w->is_v6, cfg);
 	__u32 wscale = options >> 2 & 15;
 
 	__builtin_memset(&f->raddr, 0,
@@ -252,7 +255,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 	f->snd_nxt = w->ack;
 	f->snd_una = w->ack;
 	f->snd_wscale = wscale != DAWN_COOKIE_NO_WSCALE ? wscale : 0;
-	f->mss = cookie_mss(w->is_v6, options);
+	f->mss = mss < mss_max ? mss : mss_max;
 	f->ts_recent = w->opts & DAWN_OPT_TS ? w->tsval : 0;
 	f->ts_recent_ms = w->now_ms;
 	f->cwnd = DAWN_SEGMENTS_MAX * f->mss;
@@ -289,7 +292,7 @@ dawn_subprog int make_flow(struct work *w, __u32 options)
 	if (index < 0 || !set)
 		goto unlock;
 	f = &set->flow[index & (DAWN_FLOW_WAYS - 1)];
-	flow_init(f, w, options);
+	flow_init(f, w, cfg, options);
 	set->tag[index & (DAWN_FLOW_WAYS - 1)] = w->hash.tag;
 unlock:
 	__sync_lock_test_and_set(&locked->lock, 0);

@@ -19,9 +19,10 @@ static __always_inline __u32 syn_mss(const struct work *w)
 }
 
 /* Options of the SYN-ACK into w->opt. Return: their length, 4 to 20. */
-static __always_inline __u32 put_syn_options(struct work *w)
+static __always_inline __u32 put_syn_options(struct work *w,
+					     const struct dawn_config *cfg)
 {
-	__u32 mss = w->is_v6 ? DAWN_MSS_IPV6 : DAWN_MSS_IPV4;
+	__u32 mss = local_mss(w->is_v6, cfg);
 	__u32 len = 4;
 
 	put_no_options(w);
@@ -59,7 +60,7 @@ dawn_subprog int answer_syn(struct xdp_md *ctx, struct work *w)
 	r.ack = w->seq + 1;
 	r.wnd = 0xffff; /* never scaled in a SYN */
 	r.flags = DAWN_TCP_FLAG_SYN | DAWN_TCP_FLAG_ACK;
-	r.opt_len = put_syn_options(w);
+	r.opt_len = put_syn_options(w, cfg);
 	if (send_bare(ctx, w, &r))
 		return DROP(map_missing);
 	return TX(syn_cookie);

@@ -75,7 +75,8 @@ struct dawn_config {
 	struct dawn_sipkey flow_key;   /* flow_table */
 	struct dawn_sipkey cookie_key; /* SYN cookies */
 	struct dawn_sipkey cache_key;  /* cache_index */
-	__u8 pad2[16];
+	__u16 mtu; /* of the interface when it was loaded; 0: 1500 */
+	__u8 pad2[14];
 	struct dawn_date date[2];
 	__u8 pad3[32];
 	struct dawn_queue queue[DAWN_QUEUES_MAX];

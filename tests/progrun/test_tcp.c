@@ -496,6 +496,43 @@ static void test_ack_range(void **state)
 	EXPECT_SAME(&s, XDP_REDIRECT, tcp_ack_range);
 }
 
+/* Neither half of a connection may need more than the interface's MTU, however
+ * much the peer would take. */
+static void test_small_mtu(void **state)
+{
+	static const uint16_t mtus[] = { 0,    575,  576,  1280,
+					 1460, 1499, 1501, 9000 };
+	const uint8_t *o;
+	struct pkt s, got;
+	struct peer p;
+	uint32_t want;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(mtus) / sizeof(mtus[0]); i++) {
+		uint16_t mtu = mtus[i / 2];
+
+		p = rig_peer(i & 1 ? 6 : 4);
+		p.port = (uint16_t)(30000 + i);
+		want = (mtu < 576 || mtu > 1500 ? 1500U : mtu) -
+		       (i & 1 ? 60 : 40);
+		rig.config->mtu = mtu;
+		s = peer_segment(&p, PKT_SYN);
+		s.seq = p.isn;
+		pkt_opt_mss(&s, 8960);
+		EXPECT(&s, XDP_TX, syn_cookie);
+		got = rig_answer(&s);
+		o = pkt_opt_find(&got, 2);
+		assert_non_null(o);
+		assert_int_equal(pkt_be16(o), want);
+		p.ts = false;
+		p.snd_nxt = p.isn + 1;
+		p.rcv_nxt = got.seq + 1;
+		s = peer_segment(&p, PKT_ACK);
+		EXPECT(&s, XDP_DROP, flow_new);
+		assert_int_equal(peer_flow(&p)->mss, want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +555,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ack_range, rig_reset),
 		/* Last: it uses up a second's RSTs. */
 		cmocka_unit_test_setup(test_rst_budget, rig_reset),
+		cmocka_unit_test_setup(test_small_mtu, rig_reset),
 	};
 
 	return cmocka_run_group_tests(tests, rig_open, rig_close);
