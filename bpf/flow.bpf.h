@@ -131,11 +131,21 @@ static __always_inline void unacked_set(__u32 index, bool on)
 
 /* --- making entries --- */
 
+/* Milliseconds since a flow was seen. Another CPU's clock may be a tick ahead
+ * of the one read for this packet: that is now. */
+static __always_inline __u32 idle_ms(const struct work *w,
+				     const struct dawn_flow *f)
+{
+	__s32 idle = w->now_ms - f->last_seen_ms;
+
+	return idle > 0 ? idle : 0;
+}
+
 /* May this flow be dropped for a new one? */
 static __always_inline bool evictable(const struct work *w,
 				      const struct dawn_flow *f)
 {
-	__u32 idle = w->now_ms - f->last_seen_ms;
+	__u32 idle = idle_ms(w, f);
 
 	if (dawn_owner_state(f->owner) != DAWN_OWNER_KERNEL)
 		return false;
@@ -174,7 +184,7 @@ dawn_subprog int claim_idle(struct work *w, __u32 number)
 	if (!w || !set)
 		return DAWN_FLOW_NONE;
 	for (int way = 0; way < DAWN_FLOW_WAYS; way++) {
-		idle = w->now_ms - set->flow[way].last_seen_ms;
+		idle = idle_ms(w, &set->flow[way]);
 		if (idle > best_idle && evictable(w, &set->flow[way])) {
 			best_idle = idle;
 			best = way;

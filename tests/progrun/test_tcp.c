@@ -236,6 +236,14 @@ static void test_full(void **state)
 	assert_int_equal(rig_count(http_hit), 1);
 	assert_int_equal(rig.flows[0].flow[3].rport, htons(p.port));
 	assert_int_equal(rig.flows[0].lock, 0);
+	/* Nor one that another CPU has just used, by a clock a tick ahead. */
+	for (int i = 0; i < 8; i++)
+		rig.flows[0].flow[i].last_seen_ms =
+			(uint32_t)(rig_now_ns() / 1000000) + 500;
+	p.port++;
+	peer_syn(&p);
+	s = peer_request(&p, REQUEST("/a"));
+	EXPECT_SAME(&s, XDP_DROP, flow_full);
 	/* A user-owned flow is never evicted. */
 	for (int i = 0; i < 8; i++) {
 		rig.flows[0].flow[i].last_seen_ms -= 1000000;
