@@ -57,7 +57,11 @@ static __always_inline int parse_link(struct cursor *cur, struct work *w,
 	cur->pos = eth + 1;
 	*ethertype = eth->h_proto;
 	w->outer_ad = eth->h_proto == bpf_htons(ETH_P_8021AD);
-	if (parse_vlan(cur, ethertype, &w->vlan_outer) ||
+	w->vlan_inner = 0;
+	if (parse_vlan(cur, ethertype, &w->vlan_outer))
+		return PASS(pass_malformed);
+	/* Within a tag only 802.1Q, which is all that an entry can say. */
+	if (*ethertype == bpf_htons(ETH_P_8021Q) &&
 	    parse_vlan(cur, ethertype, &w->vlan_inner))
 		return PASS(pass_malformed);
 	w->l3_off = cur->pos - cur->start;

@@ -217,6 +217,20 @@ static void test_lies(void **state)
 	EXPECT_SAME(&p, XDP_PASS, pass_ethertype);
 }
 
+/* An inner 802.1ad tag is more than a flow entry and the reactor can say. */
+static void test_inner_ad(void **state)
+{
+	struct pkt p = echo(4);
+
+	(void)state;
+	p.vlans = 2;
+	p.tpid[0] = 0x88a8;
+	p.tpid[1] = 0x8100;
+	expect_echo(&p);
+	p.tpid[1] = 0x88a8;
+	EXPECT_SAME(&p, XDP_PASS, pass_ethertype);
+}
+
 static void set_access(const struct pkt *p, uint32_t len, uint32_t action)
 {
 	struct dawn_access_key key = { .prefix_len = len };
@@ -430,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup(test_echo_not_ours, rig_reset),
 		cmocka_unit_test_setup(test_truncated, rig_reset),
 		cmocka_unit_test_setup(test_lies, rig_reset),
+		cmocka_unit_test_setup(test_inner_ad, rig_reset),
 		cmocka_unit_test_setup(test_access, rig_reset),
 		cmocka_unit_test_setup(test_access_odd, rig_reset),
 		cmocka_unit_test_setup(test_ping, rig_reset),
