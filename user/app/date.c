@@ -41,16 +41,22 @@ static uint16_t fold_sum(const uint8_t *buf, size_t len)
 	return (uint16_t)sum;
 }
 
+/* XDP looks at unix_s before and after it copies: while the rest changes it is
+ * 0, for the compiler's stores too. */
 void dawn_date_fill(struct dawn_date *d, uint32_t unix_s, uint32_t mono_s)
 {
 	char text[64];
 
-	memset(d, 0, sizeof(*d));
 	format_date(text, sizeof(text), (time_t)unix_s);
+	__atomic_store_n(&d->unix_s, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memset(d->text, 0, sizeof(d->text));
 	memcpy(d->text, text, DAWN_DATE_LEN);
-	d->unix_s = unix_s;
 	d->mono_s = mono_s;
 	d->sum = fold_sum(d->text, sizeof(d->text));
+	d->pad = 0;
+	d->pad2 = 0;
+	__atomic_store_n(&d->unix_s, unix_s, __ATOMIC_RELEASE);
 }
 
 static uint32_t tai_offset(void)
