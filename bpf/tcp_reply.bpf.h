@@ -9,7 +9,7 @@
 #include "bpf/frame.bpf.h"
 #include "bpf/tcp_parse.bpf.h"
 
-/* A CPU's budget of unsolicited answers of a kind, a second. */
+/* A CPU's budget of unsolicited answers of a kind, a second, on average. */
 #define DAWN_RST_RATE       1000
 #define DAWN_CHALLENGE_RATE 500
 
@@ -32,13 +32,15 @@ struct {
 } budgets SEC(".maps");
 
 /* Refilled whole each second: simple, and a burst of a second's worth is
- * harmless. */
+ * harmless. By how much is random, half to one and a half of the rate: who
+ * counts what is left for him must not learn what others have used, which shows
+ * whether a guessed packet met a connection (CVE-2016-5696). */
 static __always_inline bool take_token(struct token_bucket *b, __u32 now_ms,
 				       __u32 rate)
 {
 	if (now_ms - b->filled_ms >= 1000) {
 		b->filled_ms = now_ms;
-		b->tokens = rate;
+		b->tokens = rate / 2 + bpf_get_prandom_u32() % rate;
 	}
 	if (!b->tokens)
 		return false;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* TCP without HTTP: cookies, flow entries, ACK, FIN, RST and what is strange.
  */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -174,6 +177,56 @@ static void test_rst_budget(void **state)
 	assert_int_equal(rig_count(drop_total), limited);
 	assert_int_equal(rig_count(rst_sent), 5000 - limited);
 	assert_int_equal(rig_count(cookie_bad), 5000);
+}
+
+/* As bpf/tcp_reply.bpf.h has it, a second ago. */
+static void refill_budgets(void)
+{
+	uint32_t old[2 * 2] = { 0, (uint32_t)(rig_now_ns() / 1000000) - 2000, 0,
+				(uint32_t)(rig_now_ns() / 1000000) - 2000 };
+	int cpus = libbpf_num_possible_cpus();
+	uint8_t *all = malloc((size_t)cpus * sizeof(old));
+	uint32_t zero = 0;
+
+	assert_non_null(all);
+	for (int i = 0; i < cpus; i++)
+		memcpy(all + (size_t)i * sizeof(old), old, sizeof(old));
+	assert_int_equal(
+		bpf_map_update_elem(rig_map("budgets"), &zero, all, BPF_ANY),
+		0);
+	free(all);
+}
+
+/* A budget that all connections share must not tell an attacker, who counts the
+ * answers to packets of its own, how many others there were: that shows whether
+ * a guessed packet met a connection (CVE-2016-5696). */
+static void test_budget_tells_nothing(void **state)
+{
+	struct peer p = rig_peer(4);
+	struct pkt ack, syn;
+	uint64_t first[2] = { 0 }, n;
+	bool differ[2] = { false, false };
+
+	(void)state;
+	ack = peer_segment(&p, PKT_ACK);
+	ack.opt_len = 0;
+	p.port++;
+	peer_connect(&p);
+	syn = peer_segment(&p, PKT_SYN);
+	for (int round = 0; round < 16; round++) {
+		int kind = round & 1;
+
+		refill_budgets();
+		rig_mark();
+		for (int i = 0; i < 1600; i++)
+			rig_run(kind ? &syn : &ack);
+		n = kind ? rig_count(challenge_ack) : rig_count(rst_sent);
+		assert_in_range(n, kind ? 250 : 500, kind ? 750 : 1500);
+		if (!first[kind])
+			first[kind] = n;
+		differ[kind] |= n != first[kind];
+	}
+	assert_true(differ[0] && differ[1]);
 }
 
 /* The first data proves the cookie if the ACK before it was lost. */
@@ -564,6 +617,7 @@ int main(void)
 		/* Last: it uses up a second's RSTs. */
 		cmocka_unit_test_setup(test_rst_budget, rig_reset),
 		cmocka_unit_test_setup(test_small_mtu, rig_reset),
+		cmocka_unit_test_setup(test_budget_tells_nothing, rig_reset),
 	};
 
 	return cmocka_run_group_tests(tests, rig_open, rig_close);
