@@ -52,14 +52,21 @@ static __always_inline void stats_add(__u32 index, __u64 n)
 #define COUNT(name)  stats_add(STAT(name), 1)
 #define ADD(name, n) stats_add(STAT(name), n)
 
-/* Is a reactor serving this queue? */
-static __always_inline bool reactor_alive(const struct work *w,
-					  const struct dawn_config *cfg)
+/* Is the heartbeat of this queue younger than that? */
+static __always_inline bool
+has_beaten(const struct work *w, const struct dawn_config *cfg, __s64 max_ns)
 {
 	__u64 beat = cfg->queue[w->rxq & (DAWN_QUEUES_MAX - 1)].heartbeat_ns;
 
 	/* Signed: the beat may be newer than our reading of the clock. */
-	return beat && (__s64)(w->now_ns - beat) < (__s64)DAWN_HEARTBEAT_MAX_NS;
+	return beat && (__s64)(w->now_ns - beat) < max_ns;
+}
+
+/* Is a reactor serving this queue? */
+static __always_inline bool reactor_alive(const struct work *w,
+					  const struct dawn_config *cfg)
+{
+	return has_beaten(w, cfg, DAWN_HEARTBEAT_MAX_NS);
 }
 
 /* Is no reactor serving any queue? Then XDP looks after its flows alone. */
@@ -93,7 +100,8 @@ dawn_subprog int punt_refused(struct work *w)
 	if (!w || !cfg)
 		return DROP(map_missing);
 	rxq = w->rxq;
-	if (rxq >= DAWN_QUEUES_MAX || !reactor_alive(w, cfg))
+	if (rxq >= DAWN_QUEUES_MAX ||
+	    !has_beaten(w, cfg, DAWN_HEARTBEAT_DEAD_NS))
 		return DROP(no_socket);
 	if (!bpf_map_lookup_elem(&xsks, &rxq))
 		return DROP(no_socket);

@@ -14,9 +14,15 @@
 #include "siphash.h"
 
 #define DAWN_QUEUES_MAX 64
-/* A heartbeat older than this: the queue has no reactor. */
+/* A heartbeat older than this: the reactor is late. XDP looks after its own
+ * flows alone and takes back CLEAN ones, but what only the reactor can treat
+ * still waits in its ring: a thread that lacks the CPU for a moment must not
+ * cost its connections their packets. */
 #define DAWN_HEARTBEAT_MAX_NS 100000000ULL
-#define DAWN_ORPHAN_TTL_NS    60000000000ULL /* default */
+/* Older than this: it hangs, nothing more is queued for it. (One that was
+ * killed has no socket any more, which XDP sees at once.) */
+#define DAWN_HEARTBEAT_DEAD_NS 10000000000ULL
+#define DAWN_ORPHAN_TTL_NS     60000000000ULL /* default */
 /* Frames sent in one poll; veth's peer ring holds 256. */
 #define DAWN_SEGMENT_BUDGET 200
 

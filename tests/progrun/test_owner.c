@@ -284,6 +284,33 @@ static void test_reclaim(void **state)
 	check_owner(&p, DAWN_OWNER_KERNEL, 0, 57);
 }
 
+/* A reactor that is late, not dead: what only it can treat waits for it. */
+static void test_late_reactor(void **state)
+{
+	struct peer p = connected(4);
+	struct pkt miss = peer_request(&p, REQUEST("/miss"));
+	struct pkt hit = peer_request(&p, REQUEST("/a"));
+	uint64_t late = rig_now_ns() - 5000000000ULL;
+	uint32_t zero = 0;
+
+	(void)state;
+	rig.config->queue[0].heartbeat_ns = late;
+	rig.config->reactor_seen_ns = late;
+	EXPECT_SAME(&miss, XDP_REDIRECT, cache_miss);
+	set_owner(&p, DAWN_OWNER_USER, 0, 7);
+	EXPECT_SAME(&miss, XDP_REDIRECT, user_owned);
+	set_owner(&p, DAWN_OWNER_LOCKED, 0, 0);
+	EXPECT_SAME(&miss, XDP_REDIRECT, lock_lost);
+	set_owner(&p, DAWN_OWNER_USER, DAWN_OWNER_CLEAN, 7);
+	EXPECT(&hit, XDP_TX, reclaimed);
+	assert_int_equal(rig_count(http_hit), 1);
+	/* Killed, it has no socket. */
+	set_owner(&p, DAWN_OWNER_USER, 0, 7);
+	bpf_map_delete_elem(rig_map("xsks"), &zero);
+	EXPECT_SAME(&miss, XDP_DROP, no_socket);
+	bpf_map_update_elem(rig_map("xsks"), &zero, &rig.xsk, BPF_ANY);
+}
+
 static void test_stale_incarnation(void **state)
 {
 	struct peer p = connected(4);
@@ -440,6 +467,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_this_flow, setup),
 		cmocka_unit_test_setup(test_user_owned, setup),
 		cmocka_unit_test_setup(test_reclaim, setup),
+		cmocka_unit_test_setup(test_late_reactor, setup),
 		cmocka_unit_test_setup(test_stale_incarnation, setup),
 		cmocka_unit_test_setup(test_orphan, setup),
 		cmocka_unit_test_setup(test_orphan_stop, setup),
