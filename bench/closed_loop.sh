@@ -28,81 +28,81 @@ in_srv() { nsenter --net="/run/netns/$srv" taskset -c 0 "$@"; }
 in_cli() { nsenter --net="/run/netns/$cli" taskset -c 0 "$@"; }
 
 stop_server() {
-    [ -n "$pid" ] || return 0
-    kill -TERM "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-    in_srv ip link set dev dawn0 xdpdrv off 2>/dev/null || true
-    pid=
+	[ -n "$pid" ] || return 0
+	kill -TERM "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	in_srv ip link set dev dawn0 xdpdrv off 2>/dev/null || true
+	pid=
 }
 
 cleanup() {
-    trap - EXIT INT TERM
-    stop_server
-    [ ! -e "/run/netns/$srv" ] ||
-        in_srv "$BUILD/dawn" unload --dev dawn0 >/dev/null 2>&1 || true
-    ip netns del "$cli" 2>/dev/null || true
-    ip netns del "$srv" 2>/dev/null || true
-    [ -z "$work" ] || rm -rf "$work"
+	trap - EXIT INT TERM
+	stop_server
+	[ ! -e "/run/netns/$srv" ] ||
+		in_srv "$BUILD/dawn" unload --dev dawn0 >/dev/null 2>&1 || true
+	ip netns del "$cli" 2>/dev/null || true
+	ip netns del "$srv" 2>/dev/null || true
+	[ -z "$work" ] || rm -rf "$work"
 }
 
 make_network() {
-    ip netns add "$cli"
-    ip netns add "$srv"
-    ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
-    ip -n "$cli" link set lo up
-    ip -n "$srv" link set lo up
-    ip -n "$cli" addr add 198.18.0.2/24 dev eth0
-    ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
-    ip -n "$cli" link set eth0 up
-    ip -n "$srv" link set dawn0 up
+	ip netns add "$cli"
+	ip netns add "$srv"
+	ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
+	ip -n "$cli" link set lo up
+	ip -n "$srv" link set lo up
+	ip -n "$cli" addr add 198.18.0.2/24 dev eth0
+	ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
+	ip -n "$cli" link set eth0 up
+	ip -n "$srv" link set dawn0 up
 }
 
 answers() { in_cli curl -sf -m 2 -o /dev/null http://198.18.0.1/body; }
 
 wait_until_up() {
-    local end=$((SECONDS + 10))
-    until answers; do
-        [ $SECONDS -lt $end ] || {
-            echo "closed_loop: $1 does not answer" >&2
-            cat "$work"/*.log >&2
-            exit 1
-        }
-        sleep 0.05
-    done
+	local end=$((SECONDS + 10))
+	until answers; do
+		[ $SECONDS -lt $end ] || {
+			echo "closed_loop: $1 does not answer" >&2
+			cat "$work"/*.log >&2
+			exit 1
+		}
+		sleep 0.05
+	done
 }
 
 start_dawnd() {
-    nsenter --net="/run/netns/$srv" taskset -c 0 "$BUILD/dawnd" --dev dawn0 --root "$work/root" --hbtp 0 \
-        >"$work/dawnd.log" 2>&1 &
-    pid=$!
-    wait_until_up dawnd
+	nsenter --net="/run/netns/$srv" taskset -c 0 "$BUILD/dawnd" --dev dawn0 --root "$work/root" --hbtp 0 \
+		>"$work/dawnd.log" 2>&1 &
+	pid=$!
+	wait_until_up dawnd
 }
 
 start_nginx() {
-    sed -e "s|@WORK@|$work|; s|@ROOT@|$work/root|; s|@CPUS@|01|" \
-        bench/peers/nginx.conf >"$work/nginx.conf"
-    nsenter --net="/run/netns/$srv" taskset -c 0 nginx -c "$work/nginx.conf" -g 'daemon off;' \
-        >"$work/nginx.log" 2>&1 &
-    pid=$!
-    wait_until_up nginx
-    in_srv ip link set dev dawn0 xdpdrv obj "$BUILD/bench/pass.bpf.o" sec xdp
+	sed -e "s|@WORK@|$work|; s|@ROOT@|$work/root|; s|@CPUS@|01|" \
+		bench/peers/nginx.conf >"$work/nginx.conf"
+	nsenter --net="/run/netns/$srv" taskset -c 0 nginx -c "$work/nginx.conf" -g 'daemon off;' \
+		>"$work/nginx.log" 2>&1 &
+	pid=$!
+	wait_until_up nginx
+	in_srv ip link set dev dawn0 xdpdrv obj "$BUILD/bench/pass.bpf.o" sec xdp
 }
 
 # measure NAME: one run; prints its line and keeps the median rate.
 measure() {
-    local line
-    "start_$1"
-    line=$(CLIENT_OBJECT=$BUILD/bench/client.bpf.o in_cli \
-        "$BUILD/bench/client" eth0 198.18.0.1 80 /body "$FLOWS" \
-        "$SECONDS_EACH")
-    stop_server
-    printf '%-6s %s\n' "$1" "$line"
-    sed -n 's/.*rate_median=\([0-9]*\).*/\1/p' <<<"$line" >>"$work/$1.rates"
+	local line
+	"start_$1"
+	line=$(CLIENT_OBJECT=$BUILD/bench/client.bpf.o in_cli \
+		"$BUILD/bench/client" eth0 198.18.0.1 80 /body "$FLOWS" \
+		"$SECONDS_EACH")
+	stop_server
+	printf '%-6s %s\n' "$1" "$line"
+	sed -n 's/.*rate_median=\([0-9]*\).*/\1/p' <<<"$line" >>"$work/$1.rates"
 }
 
 [ "$(id -u)" -eq 0 ] || {
-    echo "closed_loop: needs root" >&2
-    exit 1
+	echo "closed_loop: needs root" >&2
+	exit 1
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -113,21 +113,21 @@ head -c "$BODY" /dev/zero | tr '\0' x >"$work/root/body"
 make_network
 
 echo "# $(uname -r), $(nproc) CPUs, $(nginx -v 2>&1), body $BODY bytes," \
-    "$FLOWS flows, $RUNS runs of $SECONDS_EACH s each"
+	"$FLOWS flows, $RUNS runs of $SECONDS_EACH s each"
 for _ in $(seq "$RUNS"); do
-    measure dawnd
-    measure nginx
+	measure dawnd
+	measure nginx
 done
 # spread FILE: smallest, middle and largest
 spread() {
-    sort -n "$1" | awk '{ a[NR] = $1 }
-        END { print a[1], a[int((NR + 1) / 2)], a[NR] }'
+	sort -n "$1" | awk '{ a[NR] = $1 }
+		END { print a[1], a[int((NR + 1) / 2)], a[NR] }'
 }
 paste "$work/dawnd.rates" "$work/nginx.rates" |
-    awk '{ printf "%.2f\n", $1 / $2 }' >"$work/ratios"
+	awk '{ printf "%.2f\n", $1 / $2 }' >"$work/ratios"
 for name in dawnd nginx; do
-    read -r low middle high <<<"$(spread "$work/$name.rates")"
-    echo "$name answers/s over runs: min $low median $middle max $high"
+	read -r low middle high <<<"$(spread "$work/$name.rates")"
+	echo "$name answers/s over runs: min $low median $middle max $high"
 done
 read -r low middle high <<<"$(spread "$work/ratios")"
 echo "ratio dawnd/nginx, pair by pair: min $low median $middle max $high"

@@ -11,20 +11,20 @@ out=$BUILD/bench/results
 mkdir -p "$out"
 
 machine() {
-    uname -srm
-    sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | sort | uniq -c
-    date -u +%FT%TZ
+	uname -srm
+	sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | sort | uniq -c
+	date -u +%FT%TZ
 }
 
 # What one packet costs in the program alone, by bpf_prog_test_run: lowest and
 # middle of 100 runs of 2,000 packets each.
 packet_cost() {
-    echo "# ns a packet, program alone, warm caches"
-    "$BUILD/tests/progrun/test_cost" 2>&1
+	echo "# ns a packet, program alone, warm caches"
+	"$BUILD/tests/progrun/test_cost" 2>&1
 }
 
 machine | tee "$out/machine.txt"
 packet_cost | tee "$out/packet_cost.txt"
 for body in 80 1000; do
-    "$here/closed_loop.sh" "$body" | tee "$out/closed_loop_$body.txt"
+	"$here/closed_loop.sh" "$body" | tee "$out/closed_loop_$body.txt"
 done

@@ -25,100 +25,100 @@ in_srv() { nsenter --net="/run/netns/$srv" "$@"; }
 in_cli() { nsenter --net="/run/netns/$cli" "$@"; }
 
 cleanup() {
-    trap - EXIT
-    trap '' INT TERM HUP # a second Ctrl-C must not leave half of it
-    if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
-        wait "$daemon" 2>/dev/null || true
-    fi
-    if [ -e "/run/netns/$srv" ]; then
-        in_srv "$dawn" unload --dev dawn0 >/dev/null 2>&1 || true
-    fi
-    ip netns del "$cli" 2>/dev/null || true
-    ip netns del "$srv" 2>/dev/null || true
-    [ -z "$work" ] || rm -rf "$work"
+	trap - EXIT
+	trap '' INT TERM HUP # a second Ctrl-C must not leave half of it
+	if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
+		wait "$daemon" 2>/dev/null || true
+	fi
+	if [ -e "/run/netns/$srv" ]; then
+		in_srv "$dawn" unload --dev dawn0 >/dev/null 2>&1 || true
+	fi
+	ip netns del "$cli" 2>/dev/null || true
+	ip netns del "$srv" 2>/dev/null || true
+	[ -z "$work" ] || rm -rf "$work"
 }
 
 die() {
-    echo "demo: $*" >&2
-    exit 1
+	echo "demo: $*" >&2
+	exit 1
 }
 
 # wait_for SECONDS WHAT COMMAND...: poll until the command succeeds.
 wait_for() {
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || die "waited in vain for $what"
-        kill -0 "$daemon" 2>/dev/null || die "dawnd ended: $(cat "$work/log")"
-        sleep 0.05
-    done
+	local end=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || die "waited in vain for $what"
+		kill -0 "$daemon" 2>/dev/null || die "dawnd ended: $(cat "$work/log")"
+		sleep 0.05
+	done
 }
 
 make_network() {
-    ip netns add "$cli"
-    ip netns add "$srv"
-    ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
-    ip -n "$cli" link set lo up
-    ip -n "$srv" link set lo up
-    ip -n "$cli" addr add 198.18.0.2/24 dev eth0
-    ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
-    ip -n "$cli" -6 addr add 2001:db8::2/64 dev eth0 nodad
-    ip -n "$srv" -6 addr add 2001:db8::1/64 dev dawn0 nodad
-    ip -n "$cli" link set eth0 up
-    ip -n "$srv" link set dawn0 up
+	ip netns add "$cli"
+	ip netns add "$srv"
+	ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
+	ip -n "$cli" link set lo up
+	ip -n "$srv" link set lo up
+	ip -n "$cli" addr add 198.18.0.2/24 dev eth0
+	ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
+	ip -n "$cli" -6 addr add 2001:db8::2/64 dev eth0 nodad
+	ip -n "$srv" -6 addr add 2001:db8::1/64 dev dawn0 nodad
+	ip -n "$cli" link set eth0 up
+	ip -n "$srv" link set dawn0 up
 }
 
 make_files() {
-    mkdir "$work/root"
-    chmod 755 "$work" "$work/root"
-    echo '{"feature": "dawn", "on": true}' >"$work/root/small.json"
-    head -c 14000 /dev/urandom >"$work/root/ten.bin"
-    head -c 5000000 /dev/urandom >"$work/root/large.bin"
-    head -c 100000 /dev/urandom >"$work/post"
+	mkdir "$work/root"
+	chmod 755 "$work" "$work/root"
+	echo '{"feature": "dawn", "on": true}' >"$work/root/small.json"
+	head -c 14000 /dev/urandom >"$work/root/ten.bin"
+	head -c 5000000 /dev/urandom >"$work/root/large.bin"
+	head -c 100000 /dev/urandom >"$work/post"
 }
 
 counter() { # counter NAME
-    in_srv "$dawn" stats --dev dawn0 --json |
-        tr ',{}' '\n' | sed -n "s/^ *\"$1\": *\([0-9]*\).*/\1/p"
+	in_srv "$dawn" stats --dev dawn0 --json |
+		tr ',{}' '\n' | sed -n "s/^ *\"$1\": *\([0-9]*\).*/\1/p"
 }
 
 # step WHO COUNTER TEXT COMMAND...: run; WHO is the half that should answer:
 # kernel (then COUNTER must have moved), reactor, or any.
 step() {
-    local who=$1 name=$2 text=$3 before after got
-    shift 3
-    before=$(counter "$name")
-    in_cli "$@" >"$work/out" 2>&1 ||
-        die "$text: failed: $(cat "$work/out")"
-    after=$(counter "$name")
-    got=reactor
-    [ "$after" -eq "$before" ] || got=kernel
-    if [ "$who" = kernel ] && [ $got != kernel ]; then
-        missed=$((missed + 1))
-        got="reactor, though the kernel should have"
-    fi
-    printf '  %-36s answered by: %s\n' "$text" "$got"
+	local who=$1 name=$2 text=$3 before after got
+	shift 3
+	before=$(counter "$name")
+	in_cli "$@" >"$work/out" 2>&1 ||
+		die "$text: failed: $(cat "$work/out")"
+	after=$(counter "$name")
+	got=reactor
+	[ "$after" -eq "$before" ] || got=kernel
+	if [ "$who" = kernel ] && [ $got != kernel ]; then
+		missed=$((missed + 1))
+		got="reactor, though the kernel should have"
+	fi
+	printf '  %-36s answered by: %s\n' "$text" "$got"
 }
 
 fetch() { # fetch WHO TEXT FILE ADDRESS
-    local url="http://$4/$3"
-    step "$1" http_hit "$2" curl -sSfg -m 20 -o "$work/got" "$url"
-    cmp -s "$work/got" "$work/root/$3" || die "$2: wrong bytes"
+	local url="http://$4/$3"
+	step "$1" http_hit "$2" curl -sSfg -m 20 -o "$work/got" "$url"
+	cmp -s "$work/got" "$work/root/$3" || die "$2: wrong bytes"
 }
 
 post() {
-    step any http_hit "curl POST, 100 kB to /echo" \
-        curl -sSf -m 20 -o "$work/got" --data-binary "@$work/post" \
-        http://198.18.0.1/echo
-    cmp -s "$work/got" "$work/post" || die "POST: wrong bytes came back"
+	step any http_hit "curl POST, 100 kB to /echo" \
+		curl -sSf -m 20 -o "$work/got" --data-binary "@$work/post" \
+		http://198.18.0.1/echo
+	cmp -s "$work/got" "$work/post" || die "POST: wrong bytes came back"
 }
 
 pins() { echo "/sys/fs/bpf/dawn/dawn0@$(stat -Lc %i "/run/netns/$srv")"; }
 
 hints() {
-    local dir
-    dir=$(pins)
-    cat <<EOT
+	local dir
+	dir=$(pins)
+	cat <<EOT
 
 Look for yourself (while it runs: make demo KEEP=1):
   bpftool map dump pinned $dir/stats
@@ -130,16 +130,16 @@ EOT
 }
 
 start_daemon() {
-    nsenter --net="/run/netns/$srv" "$BUILD/dawnd" --dev dawn0 --root "$work/root" \
-        >"$work/log" 2>&1 &
-    daemon=$!
-    wait_for 10 "dawnd" grep -q '^ready' "$work/log"
-    sed 's/^/  /' "$work/log"
+	nsenter --net="/run/netns/$srv" "$BUILD/dawnd" --dev dawn0 --root "$work/root" \
+		>"$work/log" 2>&1 &
+	daemon=$!
+	wait_for 10 "dawnd" grep -q '^ready' "$work/log"
+	sed 's/^/  /' "$work/log"
 }
 
 [ "$(id -u)" -eq 0 ] || die "needs root: sudo make demo"
 if [ ! -x "$dawn" ] || [ ! -x "$BUILD/dawnd" ]; then
-    die "not built: run make"
+	die "not built: run make"
 fi
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -154,9 +154,9 @@ start_daemon
 echo
 step kernel icmp_echo "ping 198.18.0.1" ping -c 3 -i 0.05 -W 2 198.18.0.1
 step kernel icmp6_echo "ping -6 2001:db8::1" \
-    ping -6 -c 3 -i 0.05 -W 2 2001:db8::1
+	ping -6 -c 3 -i 0.05 -W 2 2001:db8::1
 step kernel hbtp_pong "dawn ping 198.18.0.1:4860" \
-    "$dawn" ping -c 3 -i 0.05 198.18.0.1:4860
+	"$dawn" ping -c 3 -i 0.05 198.18.0.1:4860
 fetch any "curl small.json, first time" small.json 198.18.0.1
 fetch any "curl small.json, second (promoted)" small.json 198.18.0.1
 fetch kernel "curl small.json, third" small.json 198.18.0.1
@@ -168,8 +168,8 @@ fetch any "curl large.bin, 5 MB" large.bin 198.18.0.1
 post
 hints
 if [ "${KEEP:-0}" != 0 ]; then
-    echo
-    echo "Up until you press Enter."
-    read -r _ || true
+	echo
+	echo "Up until you press Enter."
+	read -r _ || true
 fi
 [ $missed -eq 0 ] || die "$missed answers did not come from the kernel"

@@ -38,20 +38,20 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 owner=$(stat -c '%u:%g' .)
 as_owner=()
 if [ "$(id -u)" = 0 ] && [ "${owner%:*}" != 0 ]; then
-    as_owner=(setpriv "--reuid=${owner%:*}" "--regid=${owner#*:}"
-        --clear-groups)
+	as_owner=(setpriv "--reuid=${owner%:*}" "--regid=${owner#*:}"
+		--clear-groups)
 fi
 mkdir -p "$logs"
 results=$(mktemp -d "${TMPDIR:-/tmp}/dawn-run.XXXXXX")
 
 # shellcheck disable=SC2317 # called by the trap
 finish() {
-    local pids
-    pids=$(jobs -p)
-    # shellcheck disable=SC2086 # a list
-    [ -z "$pids" ] || { kill $pids && wait; } 2>/dev/null
-    rm -rf "$results"
-    [ ${#as_owner[@]} = 0 ] || chown -R "$owner" "$logs"
+	local pids
+	pids=$(jobs -p)
+	# shellcheck disable=SC2086 # a list
+	[ -z "$pids" ] || { kill $pids && wait; } 2>/dev/null
+	rm -rf "$results"
+	[ ${#as_owner[@]} = 0 ] || chown -R "$owner" "$logs"
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -59,144 +59,144 @@ trap 'exit 143' TERM HUP
 
 ### Which tests ###############################################################
 programs() { # GLOB...: those that can be executed
-    local f
-    for f in "$@"; do
-        [ -f "$f" ] && [ -x "$f" ] && echo "$f"
-    done
+	local f
+	for f in "$@"; do
+		[ -f "$f" ] && [ -x "$f" ] && echo "$f"
+	done
 }
 
 stage_tests() {
-    case $1 in
-    unit) programs "$build"/tests/test_* ;;
-    asan) programs "$build"/asan/tests/test_* ;;
-    kernels) echo tests/kernels/run.sh ;;
-    fuzz) programs "$build"/fuzz/fuzz_* ;;
-    *)
-        programs "$build/tests/$1"/test_* "tests/$1"/*.sh
-        # The sanitized build of programs that need no root.
-        [ "$1" != epoll ] || programs "$build/asan/tests/$1"/test_*
-        ;;
-    esac
+	case $1 in
+	unit) programs "$build"/tests/test_* ;;
+	asan) programs "$build"/asan/tests/test_* ;;
+	kernels) echo tests/kernels/run.sh ;;
+	fuzz) programs "$build"/fuzz/fuzz_* ;;
+	*)
+		programs "$build/tests/$1"/test_* "tests/$1"/*.sh
+		# The sanitized build of programs that need no root.
+		[ "$1" != epoll ] || programs "$build/asan/tests/$1"/test_*
+		;;
+	esac
 }
 
 needs_root() {
-    case $1 in
-    */progrun/* | */netns/*) return 0 ;;
-    *) return 1 ;;
-    esac
+	case $1 in
+	*/progrun/* | */netns/*) return 0 ;;
+	*) return 1 ;;
+	esac
 }
 
 timeout_s() {
-    local t
-    case $1 in
-    *.sh) t=$(sed -n 's/^# timeout: \([0-9]*\).*/\1/p' "$1") ;;
-    */fuzz/*) t=$((${FUZZ_S:-10} + 60)) ;;
-    esac
-    echo "${t:-300}"
+	local t
+	case $1 in
+	*.sh) t=$(sed -n 's/^# timeout: \([0-9]*\).*/\1/p' "$1") ;;
+	*/fuzz/*) t=$((${FUZZ_S:-10} + 60)) ;;
+	esac
+	echo "${t:-300}"
 }
 
 ### One test ##################################################################
 start() { # TEST LOG: leaves with its exit code
-    local cmd=(timeout -k 20 "$(timeout_s "$1")")
+	local cmd=(timeout -k 20 "$(timeout_s "$1")")
 
-    case $1 in
-    */fuzz/*) set -- "$1" "$2" -max_total_time="${FUZZ_S:-10}" ;;
-    */*) set -- "$1" "$2" ;;
-    esac
-    cmd+=("$(realpath "$1")" "${@:3}")
-    if needs_root "$1"; then
-        tests/tools/as_root.sh "${cmd[@]}"
-    else
-        "${as_owner[@]}" "${cmd[@]}"
-    fi >"$2" 2>&1 </dev/null
+	case $1 in
+	*/fuzz/*) set -- "$1" "$2" -max_total_time="${FUZZ_S:-10}" ;;
+	*/*) set -- "$1" "$2" ;;
+	esac
+	cmd+=("$(realpath "$1")" "${@:3}")
+	if needs_root "$1"; then
+		tests/tools/as_root.sh "${cmd[@]}"
+	else
+		"${as_owner[@]}" "${cmd[@]}"
+	fi >"$2" 2>&1 </dev/null
 }
 
 # The checks in a log, as "PASSED FAILED SKIPPED".
 count() {
-    awk '/^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3; said = 1 }
-        /^ok .*# ?[Ss][Kk][Ii][Pp]/ { skip++; next }
-        /^ok / { ok++ }
-        /^not ok / { bad++ }
-        END { if (!said) { p = ok + 0; f = bad + 0 }
-            print p, f, skip + 0 }' "$1"
+	awk '/^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3; said = 1 }
+		/^ok .*# ?[Ss][Kk][Ii][Pp]/ { skip++; next }
+		/^ok / { ok++ }
+		/^not ok / { bad++ }
+		END { if (!said) { p = ok + 0; f = bad + 0 }
+			print p, f, skip + 0 }' "$1"
 }
 
 run_one() { # TEST NAME
-    local log=$logs/${2//\//_}.log rc passed failed skipped verdict=ok
-    local since=$EPOCHREALTIME seconds
+	local log=$logs/${2//\//_}.log rc passed failed skipped verdict=ok
+	local since=$EPOCHREALTIME seconds
 
-    start "$1" "$log"
-    rc=$?
-    read -r passed failed skipped < <(count "$log")
-    case $1 in
-    */fuzz/*) [ "$rc" != 0 ] || passed=1 ;; # a run is the check
-    esac
-    if [ "$rc" = 77 ]; then
-        verdict="skipped: $(tail -n 1 "$log")"
-        passed=0 failed=0
-        if [ "${CI:-}" = true ]; then
-            verdict="FAILED: $verdict, which CI does not accept"
-            failed=1
-        fi
-    elif [ "$rc" != 0 ]; then
-        verdict="FAILED: left with $rc"
-        [ "$rc" != 124 ] || verdict="FAILED: took longer than $(timeout_s "$1") s"
-        [ "$failed" != 0 ] || failed=1
-    elif [ "$failed" != 0 ]; then
-        verdict="FAILED: checks failed, though it left with 0"
-    elif [ "$passed" = 0 ]; then
-        verdict="FAILED: it checked nothing"
-        failed=1
-    elif [ "$skipped" != 0 ] && [ "${CI:-}" = true ]; then
-        verdict="FAILED: $skipped checks skipped, which CI does not accept"
-        failed=$skipped
-    fi
-    seconds=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $since }")
-    {
-        # shellcheck disable=SC2094 # reads another file than it writes
-        [[ $verdict != FAILED* ]] || { sed 's/^/    | /' "$log" | tail -n 200; }
-        printf '%-36s %6s s %5d passed %3d failed  %s\n' "$2" "$seconds" \
-            "$passed" "$failed" "$verdict"
-    } >"$results/out.$BASHPID"
-    cat "$results/out.$BASHPID"
-    echo "$passed $failed" >"$results/sum.$BASHPID"
+	start "$1" "$log"
+	rc=$?
+	read -r passed failed skipped < <(count "$log")
+	case $1 in
+	*/fuzz/*) [ "$rc" != 0 ] || passed=1 ;; # a run is the check
+	esac
+	if [ "$rc" = 77 ]; then
+		verdict="skipped: $(tail -n 1 "$log")"
+		passed=0 failed=0
+		if [ "${CI:-}" = true ]; then
+			verdict="FAILED: $verdict, which CI does not accept"
+			failed=1
+		fi
+	elif [ "$rc" != 0 ]; then
+		verdict="FAILED: left with $rc"
+		[ "$rc" != 124 ] || verdict="FAILED: took longer than $(timeout_s "$1") s"
+		[ "$failed" != 0 ] || failed=1
+	elif [ "$failed" != 0 ]; then
+		verdict="FAILED: checks failed, though it left with 0"
+	elif [ "$passed" = 0 ]; then
+		verdict="FAILED: it checked nothing"
+		failed=1
+	elif [ "$skipped" != 0 ] && [ "${CI:-}" = true ]; then
+		verdict="FAILED: $skipped checks skipped, which CI does not accept"
+		failed=$skipped
+	fi
+	seconds=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $since }")
+	{
+		# shellcheck disable=SC2094 # reads another file than it writes
+		[[ $verdict != FAILED* ]] || { sed 's/^/    | /' "$log" | tail -n 200; }
+		printf '%-36s %6s s %5d passed %3d failed  %s\n' "$2" "$seconds" \
+			"$passed" "$failed" "$verdict"
+	} >"$results/out.$BASHPID"
+	cat "$results/out.$BASHPID"
+	echo "$passed $failed" >"$results/sum.$BASHPID"
 }
 
 run_stage() { # NAME TEST...
-    local stage=$1 test name
-    shift
-    echo "== $stage"
-    for test in "$@"; do
-        name=${test#"$build"/}
-        name=${name#tests/}
-        while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
-            wait -n
-        done
-        run_one "$test" "${name#"$PWD"/}" &
-    done
-    wait
+	local stage=$1 test name
+	shift
+	echo "== $stage"
+	for test in "$@"; do
+		name=${test#"$build"/}
+		name=${name#tests/}
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
+			wait -n
+		done
+		run_one "$test" "${name#"$PWD"/}" &
+	done
+	wait
 }
 
 ### All #######################################################################
 if [ $# = 0 ]; then
-    set -- unit asan build epoll progrun netns kernels
+	set -- unit asan build epoll progrun netns kernels
 fi
 for arg in "$@"; do
-    if [ -f "$arg" ]; then
-        run_stage "$arg" "$arg"
-        continue
-    fi
-    mapfile -t tests < <(stage_tests "$arg")
-    if [ ${#tests[@]} = 0 ]; then
-        echo "== $arg"
-        echo "FAILED: no test of this stage is there: 'make test' builds them"
-        echo "0 1" >"$results/sum.$arg"
-        continue
-    fi
-    run_stage "$arg" "${tests[@]}"
+	if [ -f "$arg" ]; then
+		run_stage "$arg" "$arg"
+		continue
+	fi
+	mapfile -t tests < <(stage_tests "$arg")
+	if [ ${#tests[@]} = 0 ]; then
+		echo "== $arg"
+		echo "FAILED: no test of this stage is there: 'make test' builds them"
+		echo "0 1" >"$results/sum.$arg"
+		continue
+	fi
+	run_stage "$arg" "${tests[@]}"
 done
 
 read -r passed failed < <(cat "$results"/sum.* 2>/dev/null |
-    awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+	awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -27,109 +27,109 @@ root=$work/root
 
 # Copy a program and the shared libraries it names.
 add_program() { # FILE [PATH IN GUEST]
-    local to=$root${2:-$1} lib
-    install -D "$1" "$to"
-    strip --strip-debug "$to" 2>/dev/null || true
-    { ldd "$1" 2>/dev/null || true; } |
-        sed -n 's/.*\(=> \|^\t\)\(\/[^ ]*\) (.*/\2/p' |
-        while read -r lib; do
-            [ -e "$root$lib" ] || install -D "$lib" "$root$lib"
-        done
+	local to=$root${2:-$1} lib
+	install -D "$1" "$to"
+	strip --strip-debug "$to" 2>/dev/null || true
+	{ ldd "$1" 2>/dev/null || true; } |
+		sed -n 's/.*\(=> \|^\t\)\(\/[^ ]*\) (.*/\2/p' |
+		while read -r lib; do
+			[ -e "$root$lib" ] || install -D "$lib" "$root$lib"
+		done
 }
 
 add_modules() {
-    local m file
-    mkdir -p "$root/modules"
-    for m in $modules; do
-        file=$(find "$kernel/modules" -name "$m.ko*" | head -n 1)
-        if [ -z "$file" ]; then
-            echo "kernels: no module $m in $kernel/modules" >&2
-            return 1
-        fi
-        cp "$file" "$root/modules/"
-        echo "${file##*/}" >>"$root/modules/order"
-    done
+	local m file
+	mkdir -p "$root/modules"
+	for m in $modules; do
+		file=$(find "$kernel/modules" -name "$m.ko*" | head -n 1)
+		if [ -z "$file" ]; then
+			echo "kernels: no module $m in $kernel/modules" >&2
+			return 1
+		fi
+		cp "$file" "$root/modules/"
+		echo "${file##*/}" >>"$root/modules/order"
+	done
 }
 
 base_image() {
-    install -D /bin/busybox "$root/bin/busybox"
-    install "$here/init" "$root/init"
-    mkdir -p "$root/t"
-    add_modules
-    # busybox's own sh and nsenter would prefer its own ip, ping, ... to ours.
-    add_program /bin/bash
-    add_program "$(command -v nsenter)" /usr/bin/nsenter
-    add_program "$(command -v ip)" /usr/sbin/ip
-    add_program "$build/tests/verifier_stats" /usr/local/bin/verifier_stats
+	install -D /bin/busybox "$root/bin/busybox"
+	install "$here/init" "$root/init"
+	mkdir -p "$root/t"
+	add_modules
+	# busybox's own sh and nsenter would prefer its own ip, ping, ... to ours.
+	add_program /bin/bash
+	add_program "$(command -v nsenter)" /usr/bin/nsenter
+	add_program "$(command -v ip)" /usr/sbin/ip
+	add_program "$build/tests/verifier_stats" /usr/local/bin/verifier_stats
 }
 
 # One guest test per object, made here.
 objects_image() {
-    local obj n=0
-    for obj in "$@"; do
-        n=$((n + 1))
-        install -D "$obj" "$root/obj/$n-${obj##*/}"
-        cat >"$root/t/$n-${obj##*/}.sh" <<END
+	local obj n=0
+	for obj in "$@"; do
+		n=$((n + 1))
+		install -D "$obj" "$root/obj/$n-${obj##*/}"
+		cat >"$root/t/$n-${obj##*/}.sh" <<END
 verifier_stats "/obj/$n-${obj##*/}" && echo "ok loads" || echo "not ok loads"
 END
-    done
+	done
 }
 
 suite_image() {
-    local t p
-    for t in ${GUEST_TESTS:-$(cd "$here/guest" && echo *.sh)}; do
-        cp "$here/guest/$t" "$root/t/"
-    done
-    install -D "$build/dawn_xdp.bpf.o" "$root/obj/dawn_xdp.bpf.o"
-    install -D -t "$root/obj/tests/progrun" "$build"/tests/progrun/*.bpf.o
-    for p in bpftool tc curl ethtool ping; do
-        add_program "$(command -v $p)" /usr/bin/$p
-    done
-    for p in "$build/dawn" "$build/dawnd"; do
-        add_program "$p" "/usr/local/bin/${p##*/}"
-    done
-    for p in "$build"/tests/progrun/test_*; do
-        [ ! -x "$p" ] || add_program "$p" "/progrun/${p##*/}"
-    done
+	local t p
+	for t in ${GUEST_TESTS:-$(cd "$here/guest" && echo *.sh)}; do
+		cp "$here/guest/$t" "$root/t/"
+	done
+	install -D "$build/dawn_xdp.bpf.o" "$root/obj/dawn_xdp.bpf.o"
+	install -D -t "$root/obj/tests/progrun" "$build"/tests/progrun/*.bpf.o
+	for p in bpftool tc curl ethtool ping; do
+		add_program "$(command -v $p)" /usr/bin/$p
+	done
+	for p in "$build/dawn" "$build/dawnd"; do
+		add_program "$p" "/usr/local/bin/${p##*/}"
+	done
+	for p in "$build"/tests/progrun/test_*; do
+		[ ! -x "$p" ] || add_program "$p" "/progrun/${p##*/}"
+	done
 }
 
 # A /dev/kvm is not enough: some guests have the node and no VMX or SVM.
 accel() {
-    if [ -w /dev/kvm ] && grep -qwE '^flags.*(vmx|svm)' /proc/cpuinfo; then
-        echo kvm
-    else
-        echo tcg,thread=multi
-    fi
+	if [ -w /dev/kvm ] && grep -qwE '^flags.*(vmx|svm)' /proc/cpuinfo; then
+		echo kvm
+	else
+		echo tcg,thread=multi
+	fi
 }
 
 boot() {
-    timeout --foreground "$limit_s" qemu-system-x86_64 -accel "$1" -cpu max \
-        -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot \
-        -serial stdio -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr \
+	timeout --foreground "$limit_s" qemu-system-x86_64 -accel "$1" -cpu max \
+		-smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot \
+		-serial stdio -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr \
 random.trust_cpu=on tsc=reliable no_timer_check" </dev/null |
-        tr -d '\r' | tee "$work/console" | sed -u -n \
-        -e 's/^@@ test .*//' -e 's/^@@ \(ok\|not ok\) /\1 /p'
+		tr -d '\r' | tee "$work/console" | sed -u -n \
+		-e 's/^@@ test .*//' -e 's/^@@ \(ok\|not ok\) /\1 /p'
 }
 
 "$here/fetch.sh" "$kernel"
 [ -x "$build/tests/verifier_stats" ] ||
-    make -s BUILD="$build" "$build/tests/verifier_stats"
+	make -s BUILD="$build" "$build/tests/verifier_stats"
 base_image
 if [ $# -gt 0 ]; then
-    objects_image "$@"
+	objects_image "$@"
 else
-    suite_image
+	suite_image
 fi
 (cd "$root" && find . -print0 | cpio -0 -o -H newc --quiet -R 0:0) \
-    >"$work/initrd"
+	>"$work/initrd"
 
 how=$(accel)
 SECONDS=0
 boot "$how" || true
 if [ "$how" = kvm ] && ! grep -q '^@@ start' "$work/console"; then
-    how=tcg
-    boot "$how" || true
+	how=tcg
+	boot "$how" || true
 fi
 
 mkdir -p "$build/test-logs"
@@ -137,20 +137,20 @@ cp "$work/console" "$build/test-logs/kernels.console"
 passed=$(grep -c '^@@ ok ' "$work/console" || true)
 failed=$(grep -c '^@@ not ok ' "$work/console" || true)
 if ! grep -q '^@@ done' "$work/console"; then
-    echo "not ok the guest did not reach its end in $limit_s s"
-    failed=$((failed + 1))
+	echo "not ok the guest did not reach its end in $limit_s s"
+	failed=$((failed + 1))
 fi
 if [ "$failed" != 0 ] || [ $# -gt 0 ]; then
-    sed -n '/^@@ start/,$p' "$work/console" | grep -v '^@@' || true
+	sed -n '/^@@ start/,$p' "$work/console" | grep -v '^@@' || true
 fi
 if grep -q '^program,insns' "$work/console"; then
-    sed -n '/^program,insns/,/^@@/{/^[^@]/p}' "$work/console" |
-        grep -E '^[^ ]+(,[0-9]+){4}$' | tests/tools/verifier_stats.sh \
-        "$(sed -n 's/^@@ start //p' "$work/console")" | sed 's/^ok //' || true
+	sed -n '/^program,insns/,/^@@/{/^[^@]/p}' "$work/console" |
+		grep -E '^[^ ]+(,[0-9]+){4}$' | tests/tools/verifier_stats.sh \
+		"$(sed -n 's/^@@ start //p' "$work/console")" | sed 's/^ok //' || true
 fi
 if [ "$passed" = 0 ] && [ "$failed" = 0 ]; then
-    echo "not ok nothing was tested"
-    failed=1
+	echo "not ok nothing was tested"
+	failed=1
 fi
 echo "kernel $(sed -n 's/^@@ start //p' "$work/console"), ${how%%,*}, $SECONDS s"
 echo "$passed passed, $failed failed"

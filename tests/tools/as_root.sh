@@ -6,11 +6,11 @@
 set -euo pipefail
 [ "$(id -u)" = 0 ] && exec "$@"
 if ! command -v sudo >/dev/null; then
-    echo "dawn: this needs root, and there is no sudo: run it as root: $*" >&2
-    exit 1
+	echo "dawn: this needs root, and there is no sudo: run it as root: $*" >&2
+	exit 1
 fi
 keep=("PATH=$PATH")
 for v in BUILD KEEP CI JOBS V; do
-    [ -z "${!v:-}" ] || keep+=("$v=${!v}")
+	[ -z "${!v:-}" ] || keep+=("$v=${!v}")
 done
 exec sudo env "${keep[@]}" "$@"

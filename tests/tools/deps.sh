@@ -13,57 +13,57 @@ export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 declare -A packages
 # What `make all` calls or includes.
 packages[build]="gcc libc6-dev make clang-16|clang-17|clang-19 bpftool
-    libbpf-dev libxdp-dev libelf-dev zlib1g-dev libjson-c-dev"
+	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libjson-c-dev"
 # What dawn, dawnd and the demo call. media-types: mime.types.
 packages[demo]="iproute2 iputils-ping curl ethtool media-types procps
-    util-linux"
+	util-linux"
 packages[bench]="wrk nginx-light"
 # Lints; unit tests; namespace tests; the 6.1 kernel in qemu; .ci/run's clean
 # machine.
 packages[test]="clang-format-16 clang-tidy-16 shellcheck
-    libcmocka-dev libclang-rt-16-dev
-    wrk nginx-light nftables tcpdump tshark python3 python3-scapy libcap2-bin
-    qemu-system-x86 busybox-static cpio binutils debootstrap"
+	libcmocka-dev libclang-rt-16-dev
+	wrk nginx-light nftables tcpdump tshark python3 python3-scapy libcap2-bin
+	qemu-system-x86 busybox-static cpio binutils debootstrap"
 
 fail() {
-    echo "dawn: $*" >&2
-    exit 1
+	echo "dawn: $*" >&2
+	exit 1
 }
 
 wanted=()
 for purpose in "$@"; do
-    [ -n "${packages[$purpose]:-}" ] || fail "no purpose '$purpose'"
-    # shellcheck disable=SC2206 # names without spaces or globs
-    wanted+=(${packages[$purpose]})
+	[ -n "${packages[$purpose]:-}" ] || fail "no purpose '$purpose'"
+	# shellcheck disable=SC2206 # names without spaces or globs
+	wanted+=(${packages[$purpose]})
 done
 [ $# -gt 0 ] || fail "usage: deps.sh build|demo|bench|test..."
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    # Nothing we can install; the build itself says what it lacks.
-    echo "dawn: 'make deps' knows Debian's packages only. On this system" \
-        "install what these Debian packages hold: ${wanted[*]}" >&2
-    exit 1
+	# Nothing we can install; the build itself says what it lacks.
+	echo "dawn: 'make deps' knows Debian's packages only. On this system" \
+		"install what these Debian packages hold: ${wanted[*]}" >&2
+	exit 1
 fi
 
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' |
-    sed -n 's/^installed //p' | sort -u)
+	sed -n 's/^installed //p' | sort -u)
 is_installed() { grep -qxF "$1" <<<"$installed"; }
 
 missing=()
 for entry in "${wanted[@]}"; do
-    found=
-    IFS='|' read -ra names <<<"$entry"
-    for name in "${names[@]}"; do
-        ! is_installed "$name" || found=1
-    done
-    [ -n "$found" ] || missing+=("$entry")
+	found=
+	IFS='|' read -ra names <<<"$entry"
+	for name in "${names[@]}"; do
+		! is_installed "$name" || found=1
+	done
+	[ -n "$found" ] || missing+=("$entry")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
-    echo "dawn: packages are missing: ${missing[*]}" >&2
-    echo "dawn: install them with: sudo $(realpath "$0") $*" >&2
-    exit 1
+	echo "dawn: packages are missing: ${missing[*]}" >&2
+	echo "dawn: install them with: sudo $(realpath "$0") $*" >&2
+	exit 1
 fi
 
 # invoke-rc.d and deb-systemd-invoke ask this file whether a package's service
@@ -73,17 +73,17 @@ policy=/usr/sbin/policy-rc.d
 saved=$policy.before-dawn
 mark='# made by dawn deps.sh for the time it runs'
 forbid_services() {
-    if [ -e "$policy" ] && ! grep -qxF "$mark" "$policy"; then
-        mv "$policy" "$saved"
-    fi
-    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
-    chmod 755 "$policy"
+	if [ -e "$policy" ] && ! grep -qxF "$mark" "$policy"; then
+		mv "$policy" "$saved"
+	fi
+	printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+	chmod 755 "$policy"
 }
 allow_services() {
-    if [ -e "$policy" ] && grep -qxF "$mark" "$policy"; then
-        rm -f "$policy"
-    fi
-    [ ! -e "$saved" ] || mv "$saved" "$policy"
+	if [ -e "$policy" ] && grep -qxF "$mark" "$policy"; then
+		rm -f "$policy"
+	fi
+	[ ! -e "$saved" ] || mv "$saved" "$policy"
 }
 # One at a time, or the second would save the first one's policy.
 exec 9>/run/dawn-deps.lock
@@ -95,9 +95,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
-        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
-        --no-install-recommends "$@"
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+		-o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
+		--no-install-recommends "$@"
 }
 
 echo "dawn: packages are missing: ${missing[*]}"
@@ -105,26 +105,26 @@ apt update
 
 install=()
 for entry in "${missing[@]}"; do
-    choice=
-    IFS='|' read -ra names <<<"$entry"
-    for name in "${names[@]}"; do
-        if [ -z "$choice" ] && apt-cache show "$name" >/dev/null 2>&1; then
-            choice=$name
-        fi
-    done
-    [ -n "$choice" ] ||
-        fail "this release has no package ${entry//|/ or }; Debian 12 does"
-    install+=("$choice")
+	choice=
+	IFS='|' read -ra names <<<"$entry"
+	for name in "${names[@]}"; do
+		if [ -z "$choice" ] && apt-cache show "$name" >/dev/null 2>&1; then
+			choice=$name
+		fi
+	done
+	[ -n "$choice" ] ||
+		fail "this release has no package ${entry//|/ or }; Debian 12 does"
+	install+=("$choice")
 done
 
 # Lines of --print-uris are: 'URL' FILE BYTES CHECKSUM.
 bytes=$(apt install --print-uris "${install[@]}" |
-    awk '/^\x27/ { n += $3 } END { print n + 0 }')
+	awk '/^\x27/ { n += $3 } END { print n + 0 }')
 echo "dawn: installing ${install[*]}:" \
-    "$(((bytes + 999999) / 1000000)) MB to download"
+	"$(((bytes + 999999) / 1000000)) MB to download"
 
 forbid_services
 if ! apt install -y "${install[@]}" >"$log" 2>&1; then
-    cat "$log" >&2
-    fail "apt-get could not install them"
+	cat "$log" >&2
+	fail "apt-get could not install them"
 fi

@@ -17,53 +17,53 @@ stored=tests/verifier.csv
 
 update=
 if [ "${1:-}" = --update ]; then
-    update=1
-    shift
+	update=1
+	shift
 fi
 [ $# = 1 ] || { sed -n '3,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 if [ -f "$1" ]; then
-    kernel=$(uname -r | cut -d. -f1,2)
-    if ! csv=$("$build/tests/verifier_stats" "$1"); then
-        echo "not ok the verifier of $kernel accepts $1"
-        exit 1
-    fi
+	kernel=$(uname -r | cut -d. -f1,2)
+	if ! csv=$("$build/tests/verifier_stats" "$1"); then
+		echo "not ok the verifier of $kernel accepts $1"
+		exit 1
+	fi
 else
-    kernel=$(cut -d. -f1,2 <<<"$1")
-    csv=$(cat)
+	kernel=$(cut -d. -f1,2 <<<"$1")
+	csv=$(cat)
 fi
 rows=$(grep -v '^program,' <<<"$csv" | sed "s/^/$kernel,/")
 
 awk -F, -v kernel="$kernel" '
-    NR == FNR { if ($1 == kernel) { insns[$2] = $3; states[$2] = $4 } next }
-    {
-        text = $3 " insns, " $4 " states"
-        if (!($2 in insns))
-            change = "no numbers to compare with"
-        else if ($3 == insns[$2] && $4 == states[$2])
-            change = "as before"
-        else
-            change = sprintf("before: %d insns, %d states%s", insns[$2],
-                states[$2], $4 > states[$2] ? " <-- GROWN" : "")
-        print "ok verifier of " kernel ": " $2 ": " text " (" change ")"
-        seen[$2] = 1
-    }
-    END {
-        for (p in insns)
-            if (!(p in seen)) {
-                print "not ok verifier of " kernel ": " p " is gone"
-                bad = 1
-            }
-        exit bad
-    }' "$stored" - <<<"$rows" || [ -n "$update" ] || exit 1
+	NR == FNR { if ($1 == kernel) { insns[$2] = $3; states[$2] = $4 } next }
+	{
+		text = $3 " insns, " $4 " states"
+		if (!($2 in insns))
+			change = "no numbers to compare with"
+		else if ($3 == insns[$2] && $4 == states[$2])
+			change = "as before"
+		else
+			change = sprintf("before: %d insns, %d states%s", insns[$2],
+				states[$2], $4 > states[$2] ? " <-- GROWN" : "")
+		print "ok verifier of " kernel ": " $2 ": " text " (" change ")"
+		seen[$2] = 1
+	}
+	END {
+		for (p in insns)
+			if (!(p in seen)) {
+				print "not ok verifier of " kernel ": " p " is gone"
+				bad = 1
+			}
+		exit bad
+	}' "$stored" - <<<"$rows" || [ -n "$update" ] || exit 1
 
 if [ -n "$update" ]; then
-    {
-        echo "kernel,program,insns,total_states,peak_states,stack_bytes"
-        {
-            grep -vE "^(kernel|${kernel//./\\.})," "$stored" || true
-            echo "$rows"
-        } | sort -t, -k1,1V -k2,2
-    } >"$stored.new"
-    mv "$stored.new" "$stored"
+	{
+		echo "kernel,program,insns,total_states,peak_states,stack_bytes"
+		{
+			grep -vE "^(kernel|${kernel//./\\.})," "$stored" || true
+			echo "$rows"
+		} | sort -t, -k1,1V -k2,2
+	} >"$stored.new"
+	mv "$stored.new" "$stored"
 fi

@@ -5,8 +5,8 @@ export BUILD=/obj CMOCKA_MESSAGE_OUTPUT=TAP
 cd / || exit 1
 found=0
 for p in /progrun/*; do
-    [ -x "$p" ] || continue
-    found=$((found + 1))
-    "$p" || echo "not ok ${p##*/} left with $?"
+	[ -x "$p" ] || continue
+	found=$((found + 1))
+	"$p" || echo "not ok ${p##*/} left with $?"
 done
 [ $found != 0 ] || echo "not ok no prog_run table was built"

@@ -6,14 +6,14 @@
 #   eth0 198.18.0.2  ── veth ──  dawn0 198.18.0.1, dawn load
 # shellcheck shell=bash
 check() { # TEXT COMMAND...
-    text=$1
-    shift
-    if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
+	text=$1
+	shift
+	if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
 }
 in_cli() { nsenter --net=/run/netns/cli "$@"; }
 counter() {
-    dawn stats --dev dawn0 --json | tr -d ' \n' |
-        sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+	dawn stats --dev dawn0 --json | tr -d ' \n' |
+		sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 moved() { [ "$(counter "$1")" -gt "$2" ]; }
 
@@ -34,28 +34,28 @@ head -c 600 /dev/urandom >/tmp/small
 head -c 13900 /dev/urandom >/tmp/ten
 
 get() { # TEXT FILE ADDRESS
-    hits=$(counter http_hit)
-    check "$1" in_cli curl -sSfg -m 10 -o /tmp/got "http://$3/$2"
-    check "$1: right bytes" cmp /tmp/got "/tmp/$2"
-    check "$1: from XDP" moved http_hit "$hits"
+	hits=$(counter http_hit)
+	check "$1" in_cli curl -sSfg -m 10 -o /tmp/got "http://$3/$2"
+	check "$1: right bytes" cmp /tmp/got "/tmp/$2"
+	check "$1: from XDP" moved http_hit "$hits"
 }
 
 for mode in native generic; do
-    check "$mode: dawn load" dawn load --dev dawn0 --mode $mode
-    dawn status
-    for f in tiny small ten; do
-        check "$mode: cache put $f" dawn cache put --dev dawn0 "/$f" "/tmp/$f"
-    done
-    echoes=$(counter icmp_echo)
-    check "$mode: ping" in_cli ping -c 2 -i 0.2 -W 5 198.18.0.1
-    check "$mode: ping from XDP" moved icmp_echo "${echoes:-0}"
-    get "$mode: one segment" tiny 198.18.0.1
-    get "$mode: one segment, IPv6" tiny '[2001:db8::1]'
-    if [ $mode = native ]; then
-        get "$mode: 600 bytes" small 198.18.0.1
-        get "$mode: ten segments" ten 198.18.0.1
-        get "$mode: ten segments, IPv6" ten '[2001:db8::1]'
-    fi
-    check "$mode: dawn unload" dawn unload --dev dawn0
-    check "$mode: nothing stays pinned" [ ! -e /sys/fs/bpf/dawn/dawn0 ]
+	check "$mode: dawn load" dawn load --dev dawn0 --mode $mode
+	dawn status
+	for f in tiny small ten; do
+		check "$mode: cache put $f" dawn cache put --dev dawn0 "/$f" "/tmp/$f"
+	done
+	echoes=$(counter icmp_echo)
+	check "$mode: ping" in_cli ping -c 2 -i 0.2 -W 5 198.18.0.1
+	check "$mode: ping from XDP" moved icmp_echo "${echoes:-0}"
+	get "$mode: one segment" tiny 198.18.0.1
+	get "$mode: one segment, IPv6" tiny '[2001:db8::1]'
+	if [ $mode = native ]; then
+		get "$mode: 600 bytes" small 198.18.0.1
+		get "$mode: ten segments" ten 198.18.0.1
+		get "$mode: ten segments, IPv6" ten '[2001:db8::1]'
+	fi
+	check "$mode: dawn unload" dawn unload --dev dawn0
+	check "$mode: nothing stays pinned" [ ! -e /sys/fs/bpf/dawn/dawn0 ]
 done

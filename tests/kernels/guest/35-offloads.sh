@@ -8,15 +8,15 @@
 #     v5   198.18.5.2  tag 5 to            198.18.5.1, an address of dawn5
 # shellcheck shell=bash
 check() { # TEXT COMMAND...
-    text=$1
-    shift
-    if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
+	text=$1
+	shift
+	if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
 }
 not() { ! "$@"; }
 in_cli() { nsenter --net=/run/netns/vcli "$@"; }
 counter() {
-    dawn stats --dev dawn5 --json | tr -d ' \n' |
-        sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+	dawn stats --dev dawn5 --json | tr -d ' \n' |
+		sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 offloads() { ethtool -k dawn5 && in_cli ethtool -k eth0; }
 programs() { { ip link show dawn5 && in_cli ip link show eth0; } | grep xdp; }
@@ -36,27 +36,27 @@ ip -n vcli addr add 198.18.5.2/24 dev v5
 ip -n vcli link set v5 up
 # Nobody here answers ARP in that VLAN.
 ip -n vcli neigh add 198.18.5.1 dev v5 \
-    lladdr "$(cat /sys/class/net/dawn5/address)"
+	lladdr "$(cat /sys/class/net/dawn5/address)"
 
 before=$(offloads)
 check "untagged, the kernel answers" answered eth0 198.18.4.1
 check "tagged, the kernel does not" not answered v5 198.18.5.1
 for mode in native generic; do
-    check "$mode: load" dawn load --dev dawn5 --mode $mode
-    check "$mode: pinned under the plain name" \
-        [ -e /sys/fs/bpf/dawn/dawn5/config ]
-    check "$mode: untagged" answered eth0 198.18.4.1
-    check "$mode: tagged" answered v5 198.18.5.1
-    check "$mode: all from XDP" [ "$(counter icmp_echo)" = 4 ]
-    # Shows that this test sees a lost tag.
-    in_cli ethtool -K eth0 txvlan on
-    if [ $mode = native ]; then
-        check "$mode: tags hidden again, no answer" not answered v5 198.18.5.1
-    fi
-    in_cli ethtool -K eth0 txvlan off
-    check "$mode: unload" dawn unload --dev dawn5
-    check "$mode: offloads as before" [ "$(offloads)" = "$before" ]
-    check "$mode: no program left" [ -z "$(programs)" ]
+	check "$mode: load" dawn load --dev dawn5 --mode $mode
+	check "$mode: pinned under the plain name" \
+		[ -e /sys/fs/bpf/dawn/dawn5/config ]
+	check "$mode: untagged" answered eth0 198.18.4.1
+	check "$mode: tagged" answered v5 198.18.5.1
+	check "$mode: all from XDP" [ "$(counter icmp_echo)" = 4 ]
+	# Shows that this test sees a lost tag.
+	in_cli ethtool -K eth0 txvlan on
+	if [ $mode = native ]; then
+		check "$mode: tags hidden again, no answer" not answered v5 198.18.5.1
+	fi
+	in_cli ethtool -K eth0 txvlan off
+	check "$mode: unload" dawn unload --dev dawn5
+	check "$mode: offloads as before" [ "$(offloads)" = "$before" ]
+	check "$mode: no program left" [ -z "$(programs)" ]
 done
 check "load" dawn load --dev dawn5
 check "off" dawn off
