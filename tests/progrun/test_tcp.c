@@ -185,12 +185,12 @@ static void refill_budgets(void)
 	uint32_t old[2 * 2] = { 0, (uint32_t)(rig_now_ns() / 1000000) - 2000, 0,
 				(uint32_t)(rig_now_ns() / 1000000) - 2000 };
 	int cpus = libbpf_num_possible_cpus();
-	uint8_t *all = malloc((size_t)cpus * sizeof(old));
+	uint32_t(*all)[4] = malloc((size_t)cpus * sizeof(*all));
 	uint32_t zero = 0;
 
 	assert_non_null(all);
 	for (int i = 0; i < cpus; i++)
-		memcpy(all + (size_t)i * sizeof(old), old, sizeof(old));
+		memcpy(all[i], old, sizeof(old));
 	assert_int_equal(
 		bpf_map_update_elem(rig_map("budgets"), &zero, all, BPF_ANY),
 		0);

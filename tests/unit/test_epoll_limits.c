@@ -77,7 +77,7 @@ static void descriptor_exhaustion_is_survived(void **state)
 	close(probe);
 	WAIT_FOR(counts.open == 0);
 	/* Take everything but one: the client's own. */
-	int fill[64], n = 0;
+	int fill[64] = { 0 }, n = 0;
 
 	while (n < 64 && (fill[n] = dup(1)) >= 0)
 		n++;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+/* Its insides too. NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "user/net/xsk.c"
 
 #define RING 8

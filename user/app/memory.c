@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #include "user/app/memory.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -21,25 +21,32 @@ static uint64_t least(uint64_t a, uint64_t b)
 static uint64_t read_number(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	uint64_t v;
+	uint64_t v = UINT64_MAX;
+	char line[32], *end;
 
 	if (!f)
-		return UINT64_MAX;
-	if (fscanf(f, "%" SCNu64, &v) != 1)
-		v = UINT64_MAX;
+		return v;
+	if (fgets(line, sizeof(line), f)) {
+		v = strtoull(line, &end, 10);
+		if (end == line)
+			v = UINT64_MAX;
+	}
 	fclose(f);
 	return v;
 }
 
 static uint64_t system_left(void)
 {
+	static const char name[] = "MemAvailable:";
 	FILE *f = fopen("/proc/meminfo", "re");
 	uint64_t kb = UINT64_MAX >> 10;
 	char line[128];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kb) == 1)
-			break;
+		if (strncmp(line, name, sizeof(name) - 1))
+			continue;
+		kb = strtoull(line + sizeof(name) - 1, NULL, 10);
+		break;
 	}
 	if (f)
 		fclose(f);
