@@ -69,7 +69,7 @@ fi
 # invoke-rc.d and deb-systemd-invoke ask this file whether a package's service
 # may start. The machine's own one is put aside meanwhile; a run that was
 # killed has its leftovers put right by the next.
-policy=/usr/sbin/policy-rc.d
+policy=${DAWN_POLICY:-/usr/sbin/policy-rc.d} # elsewhere: its test
 saved=$policy.before-dawn
 mark='# made by dawn deps.sh for the time it runs'
 forbid_services() {
@@ -86,7 +86,7 @@ allow_services() {
 	[ ! -e "$saved" ] || mv "$saved" "$policy"
 }
 # One at a time, or the second would save the first one's policy.
-exec 9>/run/dawn-deps.lock
+exec 9>"${DAWN_DEPS_LOCK:-/run/dawn-deps.lock}"
 flock 9
 log=$(mktemp)
 trap 'allow_services; rm -f "$log"' EXIT
