@@ -110,7 +110,7 @@ PROGRAMS := $(B)/dawn_xdp.bpf.o $(B)/libdawn.a $(B)/dawnd $(B)/dawn
 remember = $(shell mkdir -p $(B); echo '$(subst ','\'',$(2))' >$(B)/$(1).new; \
 	cmp -s $(B)/$(1).new $(B)/$(1) && rm $(B)/$(1).new || \
 	mv $(B)/$(1).new $(B)/$(1))
-NO_BUILD := help deps demo test bench clean check check-format check-shell \
+NO_BUILD := help deps demo test bench soak clean check check-format check-shell \
 	check-style uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,cc.flags,$(CC) $(CPPFLAGS) $(CFLAGS))
@@ -123,7 +123,7 @@ endif
 ### Targets ###################################################################
 .PHONY: all help install uninstall clean check check-format check-tidy \
 	check-shell check-style test test-programs test-kernels unit asan \
-	fuzz demo bench deps
+	fuzz soak demo bench deps mutants
 
 all: $(PROGRAMS) ## build dawnd, dawn, libdawn.a and dawn_xdp.bpf.o
 
@@ -158,6 +158,9 @@ test-programs: $(UNIT_BIN) $(TEST_BIN) $(TOOL_BIN) $(TEST_BPF_OBJ)
 test-kernels: all test-programs ## run on Debian's own 6.1 kernel in qemu
 	$(Q)BUILD=$(B) tests/kernels/run.sh
 
+mutants: $(UNIT_BIN) ## faults in the TCP engine that its tests must see
+	$(Q)BUILD=$(B) tests/mutants/run.sh
+
 demo: private SHELL := $(ROOT_SHELL)
 demo: private .SHELLFLAGS := -c
 demo: ## see it work in two namespaces; KEEP=1 leaves it up
@@ -178,6 +181,15 @@ fuzz-programs: $(FUZZ_BIN)
 
 fuzz: $(FUZZ_BIN) ## each fuzz target for FUZZ_S (10) seconds
 	$(Q)BUILD=$(B) tests/run.sh fuzz
+
+# Under ASan and UBSan; asks for root.
+soak: private SHELL := $(ROOT_SHELL)
+soak: private .SHELLFLAGS := -c
+soak: ## the engine against the kernel's TCP for SOAK_S (1800) seconds
+	$(Q)$(MAKE) $(J) BUILD=$(B)/asan SAN=address,undefined test-programs
+	$(Q)rc=0; for t in $(B)/asan/tests/soak/test_*; do \
+		SOAK_S=$${SOAK_S:-1800} tests/tools/as_root.sh $$t || rc=1; \
+	done; exit $$rc
 
 clean: ## remove $(BUILD)
 	$(Q)rm -rf $(B)
@@ -253,6 +265,9 @@ $(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(B)/libtest.a $(B)/libdawn.a
 # Tools stand alone: they help to find out why the rest does not build.
 $(foreach s,$(TOOL_SRC),$(eval \
 	$(B)/tests/$(basename $(notdir $(s))): $(call obj,$(s))))
+$(B)/tests/link: $(call obj,tests/lib/wire.c)
+$(B)/tests/rawattack: $(call obj,tests/lib/pkt.c)
+$(B)/tests/bulk: LDLIBS += -lcrypto
 $(TOOL_BIN):
 	$(call link)
 

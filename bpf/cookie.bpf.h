@@ -11,8 +11,8 @@
  * they are in use if the ACK carries them.
  *
  * MAC: SipHash-2-4 over peer, service, the peer's ISN, window and option
- * byte, by a secret of the loader's. 24 bits: 2^23 ACKs to hit one, each of
- * which needs the guess for one tuple and window.
+ * byte, by a secret of the loader's. 24 bits: one in 2^24 blind guesses is
+ * right. docs/COOKIES.md says what that is worth.
  */
 #ifndef DAWN_BPF_COOKIE_H
 #define DAWN_BPF_COOKIE_H
@@ -73,9 +73,10 @@ static __always_inline void cookie_start(struct dawn_sipstate *s,
 				w->service.id);
 }
 
-static __always_inline __u32 cookie_mask(struct dawn_sipstate s)
+/* The mask is the low byte of this hash; the rest is for bpf/proven.bpf.h. */
+static __always_inline __u64 cookie_proof(struct dawn_sipstate s)
 {
-	return dawn_sip_end(&s, 4) & 0xff;
+	return dawn_sip_end(&s, 4);
 }
 
 static __always_inline __u32 cookie_mac(struct dawn_sipstate s, __u32 window,
@@ -85,12 +86,20 @@ static __always_inline __u32 cookie_mac(struct dawn_sipstate s, __u32 window,
 	return (__u32)(dawn_sip_end(&s, 4) >> 8) << 8;
 }
 
+/* Number of the window we are in, or of one before it. The clock of 32 bits is
+ * turned back before it is cut, so that its wrap is no gap. */
+static __always_inline __u32 cookie_window(const struct work *w, __u32 ago)
+{
+	return (w->now_ms - (ago << DAWN_COOKIE_WINDOW_SHIFT)) >>
+	       DAWN_COOKIE_WINDOW_SHIFT;
+}
+
 /* Our ISN in answer to the SYN at hand. */
 static __always_inline __u32 cookie_make(const struct work *w,
 					 const struct dawn_sipkey *key,
 					 __u32 mss)
 {
-	__u32 window = w->now_ms >> DAWN_COOKIE_WINDOW_SHIFT;
+	__u32 window = cookie_window(w, 0);
 	__u32 wscale = w->opts & DAWN_OPT_WSCALE ? w->wscale
 						 : DAWN_COOKIE_NO_WSCALE;
 	__u32 options = cookie_mss_index(w->is_v6, mss) | wscale << 2 |
@@ -99,20 +108,24 @@ static __always_inline __u32 cookie_make(const struct work *w,
 	struct dawn_sipstate s;
 
 	cookie_start(&s, w, key, w->seq);
-	return cookie_mac(s, window, options) | (options ^ cookie_mask(s));
+	return cookie_mac(s, window, options) |
+	       (options ^ (cookie_proof(s) & 0xff));
 }
 
-/* Does the ACK at hand prove a cookie? Return: its option byte, or -1. */
-static __always_inline int cookie_check(const struct work *w,
+/* Does the ACK at hand prove a cookie? Return: its option byte, with w->proof
+ * set; or -1. */
+static __always_inline int cookie_check(struct work *w,
 					const struct dawn_sipkey *key)
 {
-	__u32 window = w->now_ms >> DAWN_COOKIE_WINDOW_SHIFT;
-	__u32 cookie = w->ack - 1, options;
+	__u32 cookie = w->ack - 1, options, window;
 	struct dawn_sipstate s;
 
 	cookie_start(&s, w, key, w->seq - 1);
-	options = (cookie & 0xff) ^ cookie_mask(s);
-	window -= (window ^ options >> 7) & 1;
+	w->proof = cookie_proof(s);
+	options = (cookie ^ w->proof) & 0xff;
+	window = cookie_window(w, 0);
+	if ((window ^ options >> 7) & 1)
+		window = cookie_window(w, 1);
 	if ((cookie_mac(s, window, options) ^ cookie) & ~0xffU)
 		return -1;
 	return options;

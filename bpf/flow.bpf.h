@@ -9,18 +9,15 @@
 #ifndef DAWN_BPF_FLOW_H
 #define DAWN_BPF_FLOW_H
 
-#include "bpf/verdict.bpf.h"
-#include "bpf/cookie.bpf.h"
+#include "bpf/evict.bpf.h"
+#include "bpf/proven.bpf.h"
 #include "maps/flow_table.bpf.h"
 
-#define DAWN_FLOW_NONE (-1)
-#define DAWN_FLOW_BUSY (-2) /* another CPU is making entries there */
-#define DAWN_FLOW_FULL (-3)
-
-/* A full set gives up flows idle for so long. */
-#define DAWN_EVICT_IDLE_MS 60000
-/* The same for flows that never asked for anything, or are closing. */
-#define DAWN_EVICT_USELESS_MS 10000
+#define DAWN_FLOW_NONE     (-1)
+#define DAWN_FLOW_BUSY     (-2) /* another CPU is making entries there */
+#define DAWN_FLOW_FULL     (-3)
+#define DAWN_FLOW_DEFERRED (-5) /* full, but data may have a place */
+#define DAWN_FLOW_SPENT    (-4) /* the cookie has made a flow before */
 
 static __always_inline struct dawn_flow_set *set_at(__u32 set)
 {
@@ -41,7 +38,7 @@ static __always_inline struct dawn_flow *flow_at(__u32 index)
 static __always_inline __u32 set_number(const struct work *w,
 					const struct dawn_config *cfg, int i)
 {
-	return w->hash.set[i] & (cfg->flow_sets - 1);
+	return dawn_flow_set_number(&w->hash, i, cfg->flow_sets);
 }
 
 static __always_inline bool
@@ -131,29 +128,6 @@ static __always_inline void unacked_set(__u32 index, bool on)
 
 /* --- making entries --- */
 
-/* Milliseconds since a flow was seen. Another CPU's clock may be a tick ahead
- * of the one read for this packet: that is now. */
-static __always_inline __u32 idle_ms(const struct work *w,
-				     const struct dawn_flow *f)
-{
-	__s32 idle = w->now_ms - f->last_seen_ms;
-
-	return idle > 0 ? idle : 0;
-}
-
-/* May this flow be dropped for a new one? */
-static __always_inline bool evictable(const struct work *w,
-				      const struct dawn_flow *f)
-{
-	__u32 idle = idle_ms(w, f);
-
-	if (dawn_owner_state(f->owner) != DAWN_OWNER_KERNEL)
-		return false;
-	if (f->state == DAWN_TCP_LAST_ACK || !f->req_len)
-		return idle > DAWN_EVICT_USELESS_MS;
-	return f->resp_kind == DAWN_RESP_NONE && idle > DAWN_EVICT_IDLE_MS;
-}
-
 /* Claim a way whose tag is 0. Return: flow index, or DAWN_FLOW_NONE. */
 dawn_subprog int claim_free(struct work *w, __u32 number)
 {
@@ -173,32 +147,36 @@ dawn_subprog int claim_free(struct work *w, __u32 number)
 	return DAWN_FLOW_NONE;
 }
 
-/* Claim the way of the flow that may best be dropped. */
-dawn_subprog int claim_idle(struct work *w, __u32 number)
+/* Claim the way of the flow that both sets can do without best. `useless_only`:
+ * of one that nobody would miss. */
+dawn_subprog int claim_victim(struct work *w, __u32 first, __u32 second,
+			      __u32 useless_only)
 {
-	struct dawn_flow_set *set = set_at(number);
-	__u32 best_idle = 0, idle, best = DAWN_FLOW_WAYS;
 	struct dawn_flow *f;
+	__u32 index, score;
 	__u64 owner;
 
-	if (!w || !set)
+	if (!w)
 		return DAWN_FLOW_NONE;
-	for (int way = 0; way < DAWN_FLOW_WAYS; way++) {
-		idle = idle_ms(w, &set->flow[way]);
-		if (idle > best_idle && evictable(w, &set->flow[way])) {
-			best_idle = idle;
-			best = way;
-		}
-	}
-	if (best >= DAWN_FLOW_WAYS)
+	w->victim_score = 0;
+	look_for_victim(w, first);
+	look_for_victim(w, second);
+	score = REREAD(w->victim_score);
+	if (!score || (useless_only &&
+		       score >> DAWN_EVICT_SHIFT < (__u32)DAWN_EVICT_USELESS))
+		return useless_only ? DAWN_FLOW_DEFERRED : DAWN_FLOW_NONE;
+	index = REREAD(w->victim);
+	f = flow_at(index);
+	if (!f)
 		return DAWN_FLOW_NONE;
-	f = &set->flow[best & (DAWN_FLOW_WAYS - 1)];
 	owner = f->owner;
-	if (!evictable(w, f) || !flow_lock(f, owner))
+	if (evict_score(w, f) != score || !flow_lock(f, owner))
 		return DAWN_FLOW_NONE;
-	unacked_set(number * DAWN_FLOW_WAYS + best, false);
+	unacked_set(index, false);
 	COUNT(flow_evicted);
-	return number * DAWN_FLOW_WAYS + best;
+	if (f->state != DAWN_TCP_TIME_WAIT)
+		tell_evicted(f);
+	return index & (DAWN_FLOW_SETS_MAX * DAWN_FLOW_WAYS - 1);
 }
 
 /* Ways in use: a tag's top bit is always set, and no branch per way keeps the
@@ -212,14 +190,14 @@ static __always_inline __u32 count_used(const struct dawn_flow_set *set)
 	return n;
 }
 
-/* Claim a way: of the emptier set; if both are full, of an idle flow, but only
- * for a segment with data. A peer that sends none loses nothing: its data
- * proves the cookie again. Return: flow index or DAWN_FLOW_FULL. */
+/* Claim a way: of the emptier set; if both are full, of a flow that can go.
+ * Return: flow index, DAWN_FLOW_FULL or DAWN_FLOW_DEFERRED. */
 static __always_inline int claim_way(struct work *w,
 				     const struct dawn_config *cfg)
 {
 	__u32 first = set_number(w, cfg, 0), second = set_number(w, cfg, 1);
 	struct dawn_flow_set *a = set_at(first), *b = set_at(second);
+	bool bare = !w->payload_len && !(w->tcp_flags & DAWN_TCP_FLAG_FIN);
 	int index;
 
 	if (!a || !b)
@@ -233,11 +211,24 @@ static __always_inline int claim_way(struct work *w,
 	index = claim_free(w, first);
 	if (index < 0)
 		index = claim_free(w, second);
-	if (index < 0 && w->payload_len)
-		index = claim_idle(w, first);
-	if (index < 0 && w->payload_len)
-		index = claim_idle(w, second);
-	return index < 0 ? DAWN_FLOW_FULL : index;
+	if (index < 0)
+		index = claim_victim(w, first, second, bare);
+	return index == DAWN_FLOW_NONE ? DAWN_FLOW_FULL : index;
+}
+
+/* The SYN-ACK's timestamp, echoed, is the first sample of the round trip (RFC
+ * 6298, 2.2; RFC 7323, 4.1): without it a first answer that is lost waits for
+ * a second. More than that is no round trip, but a client that waited, or lies:
+ * to its own harm. */
+static __always_inline void take_handshake_rtt(struct dawn_flow *f,
+					       const struct work *w)
+{
+	__u32 rtt_ms = w->tsnow - w->tsecr;
+
+	if (!(w->opts & DAWN_OPT_TS) || rtt_ms > 1000)
+		return;
+	f->srtt_us = rtt_ms ? rtt_ms * 1000 : 1000;
+	f->rttvar_us = f->srtt_us / 2;
 }
 
 /* Fill a claimed entry from the ACK that proved a cookie; its owner word is
@@ -270,11 +261,12 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 	f->ts_recent_ms = w->now_ms;
 	f->cwnd = DAWN_SEGMENTS_MAX * f->mss;
 	f->ssthresh = 0x7fffffff;
+	take_handshake_rtt(f, w);
 }
 
 /* Make an entry for the tuple at hand.
  * Return: its index with the owner word LOCKED by us; the index of an entry
- * that stood there already, plus DAWN_FLOW_FOUND; or BUSY or FULL.
+ * that stood there already, plus DAWN_FLOW_FOUND; or BUSY, FULL, DEFERRED or SPENT.
  */
 #define DAWN_FLOW_FOUND (1 << 30)
 
@@ -297,6 +289,10 @@ dawn_subprog int make_flow(struct work *w, __u32 options)
 		index |= DAWN_FLOW_FOUND;
 		goto unlock;
 	}
+	if (proven_before(w)) {
+		index = DAWN_FLOW_SPENT;
+		goto unlock;
+	}
 	index = claim_way(w, cfg);
 	set = set_at((__u32)index / DAWN_FLOW_WAYS);
 	if (index < 0 || !set)
@@ -304,6 +300,7 @@ dawn_subprog int make_flow(struct work *w, __u32 options)
 	f = &set->flow[index & (DAWN_FLOW_WAYS - 1)];
 	flow_init(f, w, cfg, options);
 	set->tag[index & (DAWN_FLOW_WAYS - 1)] = w->hash.tag;
+	proven_note(w);
 unlock:
 	__sync_lock_test_and_set(&locked->lock, 0);
 	return index;

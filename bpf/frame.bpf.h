@@ -48,6 +48,17 @@ static __always_inline void put_link(struct work *w)
 	copy_bytes(w->hdr + 12, w->l2 + 12, DAWN_L2_MAX - 12);
 }
 
+static __always_inline __u8 reply_ttl(const struct work *w)
+{
+	return w->service.ttl ?: DAWN_TTL;
+}
+
+/* The TOS byte of what is ours to choose; not ECN-capable. */
+static __always_inline __u8 reply_tos(const struct work *w)
+{
+	return w->service.dscp << 2;
+}
+
 static __always_inline void put_ipv4(struct work *w, __u32 l4_len, __u8 tos)
 {
 	struct iphdr *iph = (void *)(w->hdr + reply_l3(w));
@@ -60,7 +71,7 @@ static __always_inline void put_ipv4(struct work *w, __u32 l4_len, __u8 tos)
 	iph->tot_len = bpf_htons(sizeof(*iph) + l4_len);
 	iph->id = 0;
 	iph->frag_off = bpf_htons(DAWN_IP_DF);
-	iph->ttl = DAWN_TTL;
+	iph->ttl = reply_ttl(w);
 	iph->protocol = w->proto;
 	iph->check = 0;
 	STORE32(&iph->saddr, w->laddr.w[3]);
@@ -79,7 +90,7 @@ static __always_inline void put_ipv6(struct work *w, __u32 l4_len, __u8 tos)
 	STORE32(ip6h, bpf_htonl(6U << 28 | (__u32)tos << 20));
 	ip6h->payload_len = bpf_htons(l4_len);
 	ip6h->nexthdr = w->proto;
-	ip6h->hop_limit = DAWN_TTL;
+	ip6h->hop_limit = reply_ttl(w);
 	copy_bytes(&ip6h->saddr, &w->laddr, sizeof(w->laddr));
 	copy_bytes(&ip6h->daddr, &w->raddr, sizeof(w->raddr));
 }

@@ -96,7 +96,7 @@ dawn_subprog int answer_ping(struct xdp_md *ctx, struct work *w)
 		return verdict;
 	if (load_segment(ctx, w) || resize_frame(ctx, w->l4_off + w->l4_len))
 		return PASS(pass_hbtp_other);
-	len = put_headers(w, w->l4_len, 0);
+	len = put_headers(w, w->l4_len, reply_tos(w));
 	put_pong(w, len);
 	if (store_headers(ctx, w, len + sizeof(struct hbtp_datagram)))
 		return DROP(map_missing);

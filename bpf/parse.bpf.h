@@ -214,7 +214,7 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct work *w)
 	if (!w || !cfg)
 		return DROP(map_missing);
 	w->flags = cfg->flags;
-	w->frame_len = cur.end - cur.start;
+	w->frame_len = frame_length(ctx);
 	w->rxq = ctx->rx_queue_index;
 	w->scanned = 0;
 	verdict = parse_link(&cur, w, &ethertype);

@@ -136,7 +136,7 @@ static __always_inline int send_single(struct xdp_md *ctx, struct work *w,
 	sum = slot_sum(slot, 0, len);
 	if (slot->date_off)
 		sum += w->date_sum;
-	put_headers(w, off - l4_off + len, 0);
+	put_headers(w, off - l4_off + len, reply_tos(w));
 	put_tcp(w, l4_off, &r, len, sum);
 	len = BOUND_LEN(len, 0x7ff);
 	if (store_headers_first(ctx, w, off) ||
@@ -185,7 +185,7 @@ static __always_inline void put_order_headers(struct work *w,
 	r.wnd = window_field(f);
 	r.flags = 0;
 	r.opt_len = opt_len;
-	put_headers(w, 0, 0);
+	put_headers(w, 0, reply_tos(w));
 	put_tcp(w, l4_off, &r, 0, 0);
 	half = (const void *)(w->hdr + (l4_off & 63));
 	/* put_tcp() summed its own length too; take it out again. */
@@ -234,6 +234,16 @@ dawn_subprog int send_clones(struct xdp_md *ctx, struct work *w,
 	return 0;
 }
 
+/* The interface's MTU may have become smaller since the handshake. */
+static __always_inline void limit_mss(const struct work *w, struct dawn_flow *f)
+{
+	struct dawn_config *cfg = config_get();
+	__u32 mss = cfg ? local_mss(w->is_v6, cfg) : f->mss;
+
+	if (f->mss > mss)
+		f->mss = mss;
+}
+
 /* Send w->resp on a flow. Return: TX(http_hit) or CLONE; or another verdict,
  * and then the frame is as it was. */
 dawn_subprog int send_response(struct xdp_md *ctx, struct work *w,
@@ -245,6 +255,7 @@ dawn_subprog int send_response(struct xdp_md *ctx, struct work *w,
 
 	if (!w || !f)
 		return DROP(map_missing);
+	limit_mss(w, f);
 	slot = slot_at(w->resp.slot);
 	seg = segment_bytes(f);
 	if (!slot || slot->gen != w->resp.gen || !w->resp.len || !seg)

@@ -89,7 +89,8 @@ static __always_inline void release(struct work *w, struct dawn_flow *f)
 	flow_unlock(f, dawn_owner(DAWN_OWNER_KERNEL, 0, 0, 0, gen));
 }
 
-/* A packet of the flow at w->flow_index. */
+/* A packet of the flow at w->flow_index. Return: a verdict, or GONE: then it is
+ * one of no flow. */
 dawn_subprog int known_flow(struct xdp_md *ctx, struct work *w)
 {
 	struct dawn_flow *f;
@@ -113,6 +114,19 @@ dawn_subprog int known_flow(struct xdp_md *ctx, struct work *w)
 	return verdict;
 }
 
+/* Only the handshake's ACK and the first data prove the cookie. If both are
+ * late or lost, what was sent behind them comes first, and must not be reset:
+ * the proof comes again. Its echo of our SYN-ACK's timestamp is young; that of
+ * a connection which is gone is, too, for as long as it was quiet no more than
+ * this: it is reset that much later. */
+#define DAWN_AHEAD_MS 3000
+
+static __always_inline bool ahead_of_proof(const struct work *w)
+{
+	return w->payload_len && w->opts & DAWN_OPT_TS &&
+	       w->tsnow - w->tsecr < DAWN_AHEAD_MS;
+}
+
 /* An ACK of no flow: does it prove a cookie? Then it makes one. */
 static __always_inline int unknown_ack(struct xdp_md *ctx, struct work *w,
 				       struct dawn_config *cfg)
@@ -121,6 +135,8 @@ static __always_inline int unknown_ack(struct xdp_md *ctx, struct work *w,
 	struct dawn_flow *f;
 	int index, verdict;
 
+	if (options < 0 && ahead_of_proof(w))
+		return DROP(cookie_ahead);
 	if (options < 0) {
 		COUNT(cookie_bad);
 		return answer_rst(ctx, w);
@@ -128,11 +144,19 @@ static __always_inline int unknown_ack(struct xdp_md *ctx, struct work *w,
 	index = make_flow(w, options);
 	if (index == DAWN_FLOW_BUSY)
 		return PUNT(lock_lost);
+	if (index == DAWN_FLOW_SPENT) {
+		COUNT(cookie_replayed);
+		return answer_rst(ctx, w);
+	}
+	if (index == DAWN_FLOW_DEFERRED)
+		return DONE(flow_deferred);
 	if (index < 0)
 		return DROP(flow_full);
 	w->flow_index = index & ~DAWN_FLOW_FOUND;
-	if (index & DAWN_FLOW_FOUND)
-		return known_flow(ctx, w);
+	if (index & DAWN_FLOW_FOUND) {
+		verdict = known_flow(ctx, w);
+		return verdict == GONE ? PUNT(lock_lost) : verdict;
+	}
 	f = flow_at(w->flow_index);
 	if (!f)
 		return DROP(map_missing);
@@ -195,10 +219,13 @@ static __always_inline int handle_tcp(struct xdp_md *ctx, struct work *w)
 	if (verdict)
 		return verdict;
 	index = find_flow(w, cfg);
-	if (index < 0)
-		return unknown_flow(ctx, w, cfg);
-	w->flow_index = index;
-	return known_flow(ctx, w);
+	if (index >= 0) {
+		w->flow_index = index;
+		verdict = known_flow(ctx, w);
+		if (verdict != GONE)
+			return verdict;
+	}
+	return unknown_flow(ctx, w, cfg);
 }
 
 #endif

@@ -16,45 +16,9 @@
 #define DAWN_BPF_TCP_INPUT_H
 
 #include "bpf/response.bpf.h"
+#include "bpf/timewait.bpf.h"
 
 #define DAWN_DUPACKS_MAX 3
-
-/* Hand the flow to the reactor with this packet, if it can take it. */
-static __always_inline int give_up(struct work *w, int reason)
-{
-	int refused = punt_refused(w);
-
-	if (refused)
-		return refused;
-	w->release = DAWN_OWNER_USER;
-	return reason;
-}
-
-static __always_inline int close_flow(struct work *w, int verdict)
-{
-	w->release = DAWN_OWNER_FREE;
-	COUNT(flow_closed);
-	return verdict;
-}
-
-static __always_inline __s32 seq_diff(__u32 a, __u32 b)
-{
-	return a - b; /* RFC 9293, 3.4: modulo 2^32 */
-}
-
-/* RST: exactly the next number closes, elsewhere in the window is answered
- * with a challenge ACK, the rest is noise (RFC 5961, 3.2). */
-static __always_inline int input_rst(struct xdp_md *ctx, struct work *w,
-				     struct dawn_flow *f)
-{
-	__u32 ahead = w->seq - f->rcv_nxt;
-
-	if (!ahead)
-		return close_flow(w, DONE(ack_seen));
-	if (ahead < window_bytes(f))
-		return challenge(ctx, w, f);
-	return DROP(rst_unproven);
-}
 
 /* What the reactor must see. Return: 0, or PUNT(reason). */
 static __always_inline int check_unusual(const struct work *w,
@@ -77,6 +41,16 @@ static __always_inline int check_unusual(const struct work *w,
 	return 0;
 }
 
+/* Does any of the segment lie in the window (RFC 9293, 3.4)? */
+static __always_inline bool in_window(const struct work *w,
+				      const struct dawn_flow *f)
+{
+	__u32 window = window_bytes(f), ahead = w->seq - f->rcv_nxt;
+
+	return ahead < window ||
+	       (w->payload_len && ahead + w->payload_len - 1 < window);
+}
+
 static __always_inline void set_unacked(struct work *w, bool on)
 {
 	unacked_set(w->flow_index, on);
@@ -95,6 +69,8 @@ static __always_inline int resend(struct xdp_md *ctx, struct work *w,
 		return give_up(w, reason);
 	if (orphan_expired(w, cfg))
 		return DROP(orphan_stop);
+	if (f->snd_nxt - f->snd_una > f->snd_wnd)
+		return DROP(no_socket); /* the window shrank meanwhile */
 	w->resp.slot = f->resp_slot;
 	w->resp.gen = f->resp_gen;
 	w->resp.seq = f->resp_seq;
@@ -122,6 +98,8 @@ static __always_inline int input_elsewhere(struct xdp_md *ctx, struct work *w,
 	__s32 behind = seq_diff(f->rcv_nxt, w->seq);
 	__s32 len = w->payload_len + fin;
 
+	if (behind < 0 && w->seq - f->rcv_nxt >= window_bytes(f))
+		return challenge(ctx, w, f); /* RFC 9293, 3.10.7.4 */
 	if (behind < 0)
 		return give_up(w, PUNT(tcp_out_of_order));
 	if (f->resp_kind != DAWN_RESP_NONE && w->payload_len &&
@@ -136,21 +114,19 @@ static __always_inline int input_elsewhere(struct xdp_md *ctx, struct work *w,
 	if (len > behind)
 		return give_up(w, PUNT(tcp_out_of_order));
 	if (!len && behind > 1)
-		return DROP(old_ack);
-	return challenge(ctx, w, f); /* keep-alive probe, or seen before */
+		return challenge(ctx, w, f);
+	return ack_again(ctx, w, f, len);
 }
 
 /* RFC 6298 with a clock of a few milliseconds. What was sent twice makes no
  * sample (Karn's rule). */
 static __always_inline void take_rtt(const struct work *w, struct dawn_flow *f)
 {
-	__u32 rtt = (w->now_ms - f->last_sent_ms) * 1000;
-	__u32 err;
+	__u32 rtt = w->now_ms - f->last_sent_ms, err;
 
-	if (rtt > 60000000 || f->flags & DAWN_FLOW_RESENT)
+	if (rtt > 60000 || f->flags & DAWN_FLOW_RESENT)
 		return;
-	if (rtt < 1000)
-		rtt = 1000;
+	rtt = rtt ? rtt * 1000 : 1000;
 	if (!f->srtt_us) {
 		f->srtt_us = rtt;
 		f->rttvar_us = rtt / 2;
@@ -225,6 +201,12 @@ static __always_inline void take_facts(struct work *w, struct dawn_flow *f)
 		f->flags &= ~DAWN_FLOW_OUTER_AD;
 }
 
+/* How far behind an ACK may be: the peer's window, as it is now. */
+static __always_inline __u32 oldest_ack(const struct dawn_flow *f)
+{
+	return f->snd_wnd > 0xffff ? f->snd_wnd : 0xffff;
+}
+
 /* The ACK field. Return: 0, go on with the payload; or a verdict. */
 static __always_inline int input_ack(struct xdp_md *ctx, struct work *w,
 				     struct dawn_flow *f)
@@ -233,7 +215,8 @@ static __always_inline int input_ack(struct xdp_md *ctx, struct work *w,
 	__u32 outstanding = f->snd_nxt - f->snd_una;
 
 	if (acked > outstanding) {
-		if ((__s32)acked > 0) /* never sent: RFC 5961, 5.2 */
+		/* Never sent, or older than any window: RFC 5961, 5.2. */
+		if ((__s32)acked > 0 || 0 - acked > oldest_ack(f))
 			return challenge(ctx, w, f);
 		return w->payload_len ? give_up(w, PUNT(tcp_ack_range))
 				      : DROP(old_ack);
@@ -353,7 +336,7 @@ static __always_inline int input_data(struct xdp_md *ctx, struct work *w,
 	return verdict;
 }
 
-/* Return: a verdict; w->release says what the flow becomes. */
+/* Return: a verdict, or GONE; w->release says what the flow becomes. */
 dawn_subprog int tcp_input(struct xdp_md *ctx, struct work *w,
 			   struct dawn_flow *f)
 {
@@ -362,13 +345,19 @@ dawn_subprog int tcp_input(struct xdp_md *ctx, struct work *w,
 	if (!w || !f)
 		return DROP(map_missing);
 	w->release = DAWN_OWNER_KERNEL;
+	if (f->state == DAWN_TCP_TIME_WAIT) {
+		verdict = input_time_wait(ctx, w, f);
+		if (verdict)
+			return verdict;
+	}
 	if (w->tcp_flags & DAWN_TCP_FLAG_RST)
 		return input_rst(ctx, w, f);
 	if (w->tcp_flags & DAWN_TCP_FLAG_SYN)
 		return challenge(ctx, w, f);
 	verdict = check_unusual(w, f);
-	if (verdict)
-		return give_up(w, verdict);
+	if (verdict) /* who guesses must not have the reactor work */
+		return in_window(w, f) ? give_up(w, verdict)
+				       : challenge(ctx, w, f);
 	if (w->seq != f->rcv_nxt)
 		return input_elsewhere(ctx, w, f);
 	verdict = input_ack(ctx, w, f);

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* TCP segments without payload: SYN-ACK, ACK, FIN, RST, and the token buckets
- * that bound what a stranger can make us send.
+/* TCP segments without payload: SYN-ACK, ACK, FIN, RST, and what bounds them.
+ *
+ * A stranger's packets share a CPU's budget of RSTs. What a connection gets is
+ * bounded by the connection alone, so nobody learns from it what others were
+ * sent, nor can take it from them (CVE-2016-5696), and nothing that a correct
+ * peer may send goes unanswered:
+ *
+ *   old data, FIN again   an ACK, always
+ *   nothing, at rcv_nxt-1 an ACK: a keep-alive or window probe. A peer sends
+ *                         them by a timer; PROBE_RATE only ends the storm in
+ *                         which two ends that disagree answer each other
+ *   anything else         a challenge ACK, CHALLENGE_RATE times (RFC 5961, 7)
  */
 #ifndef DAWN_BPF_TCP_REPLY_H
 #define DAWN_BPF_TCP_REPLY_H
@@ -9,9 +19,11 @@
 #include "bpf/frame.bpf.h"
 #include "bpf/tcp_parse.bpf.h"
 
-/* A CPU's budget of unsolicited answers of a kind, a second, on average. */
-#define DAWN_RST_RATE       1000
-#define DAWN_CHALLENGE_RATE 500
+/* A CPU's budget of RSTs to strangers, a second, on average. */
+#define DAWN_RST_RATE 1000
+/* Of one connection, in a period of 1,024 ms. */
+#define DAWN_CHALLENGE_RATE 10
+#define DAWN_PROBE_RATE     100
 
 /* Private, one per CPU; lives on between packets. */
 struct token_bucket {
@@ -21,7 +33,6 @@ struct token_bucket {
 
 struct buckets {
 	struct token_bucket rst;
-	struct token_bucket challenge;
 };
 
 struct {
@@ -56,12 +67,19 @@ static __always_inline bool may_send_rst(const struct work *w)
 	return b && take_token(&b->rst, w->now_ms, DAWN_RST_RATE);
 }
 
-static __always_inline bool may_send_challenge(const struct work *w)
+/* Count an answer of a kind in the flow's `limits`: period (16 bits), then a
+ * byte of probes, one of challenges. `shift`: of the byte. */
+static __always_inline bool
+may_answer(const struct work *w, struct dawn_flow *f, __u32 shift, __u32 max)
 {
-	__u32 zero = 0;
-	struct buckets *b = bpf_map_lookup_elem(&budgets, &zero);
+	__u32 period = w->now_ms >> 10 << 16;
 
-	return b && take_token(&b->challenge, w->now_ms, DAWN_CHALLENGE_RATE);
+	if ((f->limits ^ period) >> 16)
+		f->limits = period;
+	if ((f->limits >> shift & 0xff) >= max)
+		return false;
+	f->limits += 1U << shift;
+	return true;
 }
 
 /* What varies in a reply. */
@@ -129,21 +147,28 @@ static __always_inline int send_bare(struct xdp_md *ctx, struct work *w,
 
 	if (resize_frame(ctx, off + l4_len))
 		return -1;
-	put_headers(w, l4_len, 0);
+	put_headers(w, l4_len, reply_tos(w));
 	put_tcp(w, off, r, 0, 0);
 	return store_headers(ctx, w, off + l4_len);
 }
 
-/* The window both halves advertise. */
-static __always_inline __u16 window_field(const struct dawn_flow *f)
-{
-	return f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND >> DAWN_RCV_WSCALE
-					   : 0xffff;
-}
-
+/* The receive window, bytes: what both halves advertise when idle, or more if
+ * the reactor did; its right edge does not go back (RFC 9293, SHLD-14). */
 static __always_inline __u32 window_bytes(const struct dawn_flow *f)
 {
-	return f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
+	__s32 window = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
+	__s32 left = f->rcv_adv - f->rcv_nxt;
+
+	return left > window ? left : window;
+}
+
+/* The same as the field of a segment. */
+static __always_inline __u16 window_field(const struct dawn_flow *f)
+{
+	__u32 shift = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
+	__u32 field = (window_bytes(f) + (1U << shift) - 1) >> shift;
+
+	return field < 0xffff ? field : 0xffff;
 }
 
 /* Options of a segment of a flow, into w->opt. Return: their length. */
@@ -196,17 +221,32 @@ dawn_subprog int answer_rst(struct xdp_md *ctx, struct work *w)
 	return TX(rst_sent);
 }
 
-/* An ACK that says where we are (RFC 5961; RFC 9293, 3.10.7.4). */
+/* An ACK that says where we are: to what may come from somebody who guesses
+ * (RFC 5961). */
 dawn_subprog int challenge(struct xdp_md *ctx, struct work *w,
 			   struct dawn_flow *f)
 {
 	if (!w || !f)
 		return DROP(map_missing);
-	if (!may_send_challenge(w))
+	if (!may_answer(w, f, 0, DAWN_CHALLENGE_RATE))
 		return DROP(rate_limited);
 	if (send_flow_bare(ctx, w, f, f->snd_nxt, DAWN_TCP_FLAG_ACK))
 		return DROP(map_missing);
 	return TX(challenge_ack);
+}
+
+/* The same to what a correct peer sends: what we have already, `len` bytes of
+ * it, FIN included (RFC 9293, 3.10.7.4). */
+dawn_subprog int ack_again(struct xdp_md *ctx, struct work *w,
+			   struct dawn_flow *f, __u32 len)
+{
+	if (!w || !f)
+		return DROP(map_missing);
+	if (!len && !may_answer(w, f, 8, DAWN_PROBE_RATE))
+		return DROP(rate_limited);
+	if (send_flow_bare(ctx, w, f, f->snd_nxt, DAWN_TCP_FLAG_ACK))
+		return DROP(map_missing);
+	return TX(acked_again);
 }
 
 #endif

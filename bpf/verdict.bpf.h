@@ -21,6 +21,7 @@ enum dawn_verdict {
 	DAWN_VERDICT_TX = 4,
 	DAWN_VERDICT_DONE = 5,  /* taken in; nothing to answer */
 	DAWN_VERDICT_CLONE = 6, /* low bits: how many segments */
+	DAWN_VERDICT_GONE = 7,  /* no verdict yet: the flow is no more */
 };
 
 #define STAT(name)  (offsetof(struct dawn_stats, name) / sizeof(__u64))
@@ -33,6 +34,7 @@ enum dawn_verdict {
 #define TX(name)            VERDICT(TX, name)
 #define DONE(name)          VERDICT(DONE, name)
 #define CLONE(segments)     ((int)(DAWN_VERDICT_CLONE << 16 | (segments)))
+#define GONE                ((int)(DAWN_VERDICT_GONE << 16))
 
 static __always_inline int verdict_kind(int verdict)
 {

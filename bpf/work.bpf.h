@@ -146,11 +146,19 @@ struct work {
 	__u32 date_sum;     /* folded sum of date_text */
 	__u8 date_text[32]; /* DAWN_DATE_LEN bytes, then zeros */
 
-	__u8 opt[80];  /* TCP options; 40 used, the rest lets reads run on */
+	/* From here on, whole words are copied. */
+	__u8 opt[80] __attribute__((aligned(8))); /* TCP options; 40 used, the
+						   * rest lets reads run on */
 	__u8 hdr[128]; /* reply's headers; DAWN_HDR_MAX used */
 	__u8 host[DAWN_VHOST_NAME_MAX];
 	struct dawn_cache_key key;
 	__u8 seg[2048 + 64]; /* L4 segment; slack for word reads */
+
+	/* Rarely used: behind what each packet touches. */
+	__u64 proof;  /* keyed hash of tuple and the peer's ISN, of a cookie */
+	__u32 victim; /* flow index, while one to evict is looked for */
+	__u32 victim_score;
+	__u32 oldest; /* while proven_note() looks for a place */
 };
 _Static_assert(DAWN_HDR_MAX <= sizeof(((struct work *)0)->hdr), "headers fit");
 
@@ -239,9 +247,16 @@ static __always_inline void *packet_at(struct xdp_md *ctx, __u32 off, __u32 n)
 	return pos;
 }
 
+/* May frames have several buffers? The loader says so where the MTU is large,
+ * before the verifier looks: elsewhere it costs nothing. */
+const volatile __u8 dawn_frags SEC(".rodata.frags") = 0;
+
+/* Of the whole frame: behind data_end there may be further buffers. Headers
+ * stand in the first one. */
 static __always_inline __u32 frame_length(struct xdp_md *ctx)
 {
-	return ctx->data_end - ctx->data;
+	return dawn_frags ? bpf_xdp_get_buff_len(ctx)
+			  : ctx->data_end - ctx->data;
 }
 
 #endif

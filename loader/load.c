@@ -149,7 +149,9 @@ static int add_one(struct dawn_xdp *x, const struct dawn_addr *addr,
 	struct dawn_service_key key = { .addr = *addr,
 					.port = htons((uint16_t)port),
 					.proto = proto };
-	int id = dawn_xdp_add_service(x, &key, kind, HTTP_GROUP, e);
+	struct dawn_service want = { .kind = (uint8_t)kind,
+				     .group = HTTP_GROUP };
+	int id = dawn_xdp_add_service(x, &key, &want, e);
 
 	return id < 0 ? id : 0;
 }
@@ -281,17 +283,6 @@ static int load_guarded(struct load_request *r)
 	return status;
 }
 
-/* Sets for that many flows at a load of at most 3/4. */
-static uint32_t sets_for(uint32_t flows)
-{
-	uint32_t sets = 64;
-
-	while (sets < DAWN_FLOW_SETS_MAX &&
-	       (uint64_t)sets * DAWN_FLOW_WAYS * 3 / 4 < flows)
-		sets *= 2;
-	return sets;
-}
-
 /* By a load, that is: dawn_xdp_load() has more to say of other cases. */
 static bool loaded_already(const char *ifname)
 {
@@ -359,7 +350,7 @@ static int parse_load(struct load_request *r, int argc, char **argv,
 		return -1;
 	r->o.mode = (enum dawn_xdp_mode)mode;
 	r->o.standalone = !daemon;
-	r->o.flow_sets = flows ? sets_for(flows) : 0;
+	r->o.flow_sets = flows ? dawn_flow_sets_for(flows) : 0;
 	return 0;
 }
 

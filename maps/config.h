@@ -67,7 +67,7 @@ _Static_assert(sizeof(struct dawn_queue) == 64, "dawn_queue is ABI");
 struct dawn_config {
 	__u32 abi;         /* DAWN_ABI_VERSION; 0: never configured */
 	__u32 flags;       /* DAWN_CONFIG_* */
-	__u32 flow_sets;   /* sets in flow_table, a power of two */
+	__u32 flow_sets;   /* sets in flow_table, a multiple of 8 */
 	__u32 slots;       /* slots in cache_data */
 	__u32 incarnation; /* of the live reactor, 1..255; 0 none ever */
 	__u32 vhosts;      /* entries in `vhosts`; 0: the default host only */
@@ -81,10 +81,11 @@ struct dawn_config {
 	struct dawn_sipkey flow_key;   /* flow_table */
 	struct dawn_sipkey cookie_key; /* SYN cookies */
 	struct dawn_sipkey cache_key;  /* cache_index */
-	__u16 mtu; /* of the interface when it was loaded; 0: 1500 */
+	__u16 mtu; /* of the interface, kept current by dawnd; 0: 1500 */
 	__u8 pad2[14];
 	struct dawn_date date[2];
-	__u8 pad3[32];
+	__u32 proven_lines; /* lines in proven */
+	__u8 pad3[28];
 	struct dawn_queue queue[DAWN_QUEUES_MAX];
 };
 _Static_assert(sizeof(struct dawn_config) == 256 + 64 * DAWN_QUEUES_MAX,

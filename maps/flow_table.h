@@ -47,7 +47,7 @@
 #include "siphash.h"
 
 #define DAWN_FLOW_WAYS         8
-#define DAWN_FLOW_SETS_DEFAULT 2048 /* 16,384 flows, 2.2 MB; a power of two */
+#define DAWN_FLOW_SETS_DEFAULT 2048 /* 16,384 flows, 2.2 MB */
 #define DAWN_FLOW_SETS_MAX     (1U << 20)
 
 enum dawn_owner_state {
@@ -95,8 +95,11 @@ static __always_inline __u64 dawn_owner_gen(__u64 owner)
 	return owner & DAWN_OWNER_GEN_MASK;
 }
 
-/* Named as RFC 9293, 3.3.2. XDP keeps flows in the first two only; the others
- * belong to the reactor and stand here for `dawn flows`. */
+/* Named as RFC 9293, 3.3.2. XDP keeps flows in ESTABLISHED and LAST_ACK, and
+ * looks after those in TIME_WAIT, which the reactor leaves to it: entry only,
+ * nothing unacknowledged, rcv_nxt and snd_nxt behind the FINs, last_seen_ms
+ * when 2 MSL began. The others belong to the reactor and stand here for
+ * `dawn flows`. */
 enum dawn_tcp_state {
 	DAWN_TCP_CLOSED = 0,
 	DAWN_TCP_ESTABLISHED = 1,
@@ -107,6 +110,9 @@ enum dawn_tcp_state {
 	DAWN_TCP_CLOSING = 6,
 	DAWN_TCP_TIME_WAIT = 7,
 };
+
+/* 2 MSL. An entry in TIME_WAIT that is older is as good as free. */
+#define DAWN_TIME_WAIT_MS 60000
 
 #define DAWN_FLOW_TS       0x01 /* both sides sent timestamps (RFC 7323) */
 #define DAWN_FLOW_SACK     0x02 /* peer sent SACK-permitted */
@@ -161,7 +167,7 @@ struct dawn_flow {
 	__u32 ssthresh;     /* bytes */
 	__u32 ts_recent_ms; /* when ts_recent was taken; coarse clock, wraps */
 	__u32 rcv_adv;      /* right edge of the window advertised last */
-	__u32 pad1;
+	__u32 limits;       /* XDP's: answers to oddities in this second */
 };
 _Static_assert(sizeof(struct dawn_flow) == 128, "dawn_flow is ABI");
 
@@ -176,8 +182,17 @@ struct dawn_flow_set {
 _Static_assert(sizeof(struct dawn_flow_set) == DAWN_FLOW_SET_SIZE,
 	       "dawn_flow_set is ABI");
 
+/* Sets for so many flows: at most 3/4 of the ways in use, where two choices
+ * of 8 ways lose next to none; and whole words of `unacked`. */
+static __always_inline __u32 dawn_flow_sets_for(__u32 flows)
+{
+	__u32 sets = (flows / (DAWN_FLOW_WAYS * 3 / 4) + 8) / 8 * 8;
+
+	return sets < DAWN_FLOW_SETS_MAX ? sets : DAWN_FLOW_SETS_MAX;
+}
+
 struct dawn_flow_hash {
-	__u32 set[2]; /* before masking with the number of sets - 1 */
+	__u32 set[2]; /* uniform below DAWN_FLOW_SETS_MAX; see below */
 	__u32 tag;    /* never 0 */
 };
 
@@ -197,6 +212,14 @@ static __always_inline void dawn_flow_hash(struct dawn_flow_hash *h,
 	h->set[0] = (__u32)v & (DAWN_FLOW_SETS_MAX - 1);
 	h->set[1] = (__u32)(v >> 20) & (DAWN_FLOW_SETS_MAX - 1);
 	h->tag = (__u32)(v >> 40) | 1U << 31;
+}
+
+/* The choice's set among `sets`: scaled, so that the table may have any size,
+ * and a connection no more than the memory it needs. */
+static __always_inline __u32
+dawn_flow_set_number(const struct dawn_flow_hash *h, int choice, __u32 sets)
+{
+	return (__u64)h->set[choice] * sets / DAWN_FLOW_SETS_MAX;
 }
 
 static __always_inline int dawn_flow_match(const struct dawn_flow *f,

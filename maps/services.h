@@ -35,7 +35,10 @@ struct dawn_service {
 	__u8 flags; /* 0 */
 	__u16 group; /* services of one group serve the same content: it is part of
 		      * the cache key; >= 1 */
-	__u16 pad;
+	/* Of its packets, RFC 9293, 3.9: hop limit, 0: DAWN_TTL; and DSCP (an echo
+	 * has that of the request). */
+	__u8 ttl;
+	__u8 dscp; /* 0..63 */
 };
 _Static_assert(sizeof(struct dawn_service) == 8, "service is ABI");
 

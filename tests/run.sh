@@ -3,12 +3,13 @@
 # Run the built tests, one stage after the other, and count.
 #
 # usage: run.sh [STAGE|TEST]...   default: all stages but fuzz
-#   unit asan build epoll   as the caller
-#   progrun netns           as root
+#   unit asan build model epoll   as the caller
+#   progrun netns soak      as root; soak for SOAK_S (15) seconds
 #   kernels                 Debian's 6.1 in qemu
+#   after                   what looks at the other tests: they come before
 #   fuzz                    each target for FUZZ_S (10) seconds
-# A TEST is a script or program; those under tests/progrun and tests/netns
-# are run as root.
+# A TEST is a script or program; those under tests/progrun, tests/netns and
+# tests/soak are run as root.
 #
 # What is a test: $BUILD/tests/test_* (unit), $BUILD/asan/tests/test_* (asan),
 # and per folder $BUILD/tests/DIR/test_* and every executable script
@@ -71,6 +72,7 @@ stage_tests() {
 	asan) programs "$build"/asan/tests/test_* ;;
 	kernels) echo tests/kernels/run.sh ;;
 	fuzz) programs "$build"/fuzz/fuzz_* ;;
+	soak) programs "$build"/asan/tests/soak/test_* ;;
 	*)
 		programs "$build/tests/$1"/test_* "tests/$1"/*.sh
 		# The sanitized build of programs that need no root.
@@ -81,7 +83,7 @@ stage_tests() {
 
 needs_root() {
 	case $1 in
-	*/progrun/* | */netns/*) return 0 ;;
+	*/progrun/* | */netns/* | */soak/*) return 0 ;;
 	*) return 1 ;;
 	esac
 }
@@ -91,8 +93,15 @@ timeout_s() {
 	case $1 in
 	*.sh) t=$(sed -n 's/^# timeout: \([0-9]*\).*/\1/p' "$1") ;;
 	*/fuzz/*) t=$((${FUZZ_S:-10} + 60)) ;;
+	*/soak/*) t=$((${SOAK_S:-15} + 300)) ;;
 	esac
 	echo "${t:-300}"
+}
+
+# The seeds of a fuzz target, by commas.
+corpus() {
+	local files=("tests/fuzz/corpus/${1##*/fuzz_}"/*)
+	(IFS=,; echo "${files[*]}")
 }
 
 ### One test ##################################################################
@@ -100,7 +109,10 @@ start() { # TEST LOG: leaves with its exit code
 	local cmd=(timeout -k 20 "$(timeout_s "$1")")
 
 	case $1 in
-	*/fuzz/*) set -- "$1" "$2" -max_total_time="${FUZZ_S:-10}" ;;
+	*/fuzz/*)
+		set -- "$1" "$2" -max_total_time="${FUZZ_S:-10}" \
+			-seed_inputs="$(corpus "$1")"
+		;;
 	*/*) set -- "$1" "$2" ;;
 	esac
 	cmd+=("$(realpath "$1")" "${@:3}")
@@ -165,6 +177,8 @@ run_one() { # TEST NAME
 run_stage() { # NAME TEST...
 	local stage=$1 test name
 	shift
+	[ "$stage" != soak ] ||
+		stage="soak (short form: SOAK_S=${SOAK_S:-15}; make soak: 1800)"
 	echo "== $stage"
 	for test in "$@"; do
 		name=${test#"$build"/}
@@ -179,7 +193,7 @@ run_stage() { # NAME TEST...
 
 ### All #######################################################################
 if [ $# = 0 ]; then
-	set -- unit asan build epoll progrun netns kernels
+	set -- unit asan build model epoll progrun netns soak kernels after
 fi
 for arg in "$@"; do
 	if [ -f "$arg" ]; then

@@ -4,20 +4,21 @@
  *     client ns                 this program's ns                server ns
  *     veth0 ─────────────── a ══ loss, delay, ... ══ b ─────────────── eth0
  *
- * Theory of operation. Each direction has a packet socket to read from, one to
- * write to, and a heap of frames ordered by the time they are due (ties by
- * arrival, so a plain delay never reorders). A frame that is read is first
- * given its fate, all by one seeded generator: lost, duplicated, corrupted (one
- * bit flipped behind the Ethernet header), held longer than its neighbours
- * (reordered); then its due time (delay, jitter, and the serialization time of
- * everything before it if there is a rate). A direction's heap is capped:
- * what arrives at a full one is dropped and counted, as a router would.
+ * Theory of operation. Each direction reads frames from a packet socket, a
+ * batch a call, hands them to its wire (tests/lib/wire.h: fate, queue, delay),
+ * and sends what is due, again a batch a call. Frames count from when the
+ * kernel got them, not from when we read them, so a late wake-up here does not
+ * lengthen the delay by itself; what comes out late all the same is told by
+ * the counters late_*. A frame that the far interface does not take now (its
+ * ring is full) is tried again, for RETRY_NS.
  *
- * Runs with equal seeds and equal arrival orders make equal decisions.
+ * Runs with one seed give the n-th frame of a direction the same fate.
  *
- * Frames are forwarded as they are. The ends should have TSO, GSO and tx
- * checksumming off, or a "packet" may be 64 kB: a frame above FRAME_MAX is
- * dropped and counted (`oversize`), never truncated.
+ * A checksum that the sender left to its NIC is completed, or its receiver
+ * would see every frame as corrupted. The ends must have TSO and GSO off, or a
+ * "packet" may be 64 kB: a frame above 9216 bytes is dropped and counted
+ * (`oversize`), never truncated. `missed` are frames lost before we saw them:
+ * if it is not 0, this machine was too slow and the run says nothing.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,347 +29,359 @@
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_MAX 9216
-#define BATCH     64
-#define TAG_BYTES 4
+#include "tests/lib/wire.h"
 
-struct wire {
-	double loss, dup, corrupt, reorder; /* probabilities, 0..1 */
-	uint64_t delay_us, jitter_us, reorder_us;
-	uint64_t rate_bps;  /* 0: unlimited */
-	unsigned int queue; /* frames held at most */
-};
+#define BATCH        64
+#define TAG_BYTES    4
+#define SOCKET_BYTES (32 << 20)
+#define RETRY_EACH   50000ULL /* ns */
+#define RETRY_NS     1000000000ULL
 
-struct frame {
-	uint64_t due_us;
-	uint64_t order;
-	uint32_t len;
-	uint8_t data[];
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(struct tpacket_auxdata)) +
+		   CMSG_SPACE(sizeof(struct timespec))];
 };
 
 struct direction {
 	const char *name;
 	int in, out;
-	struct frame **heap;
-	unsigned int held;
-	uint64_t line_free_us; /* when the emulated line is idle again */
-	uint64_t order;
-	uint64_t received, sent, lost, dup, corrupt, reorder, overflow,
-		oversize, failed;
+	struct wire wire;
+	uint64_t last_ns;  /* arrival of the last frame: never goes back */
+	uint64_t retry_ns; /* nothing is sent before; 0: not waiting */
+	uint64_t busy, failed, missed;
 };
 
 struct link {
-	struct wire wire;
+	struct wire_options options;
+	struct wire_options plain[2]; /* by direction, after --only, --drop */
+	uint64_t seed;
 	struct direction dir[2];
-	uint64_t rng;
-	bool random_off_dir
-		[2]; /* --only: the other direction is a plain wire */
 };
 
-static uint64_t now_us(void)
+/* One batch of frames being read. */
+static uint8_t buffers[BATCH][WIRE_FRAME_MAX + TAG_BYTES];
+static union control controls[BATCH];
+
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* splitmix64: small, seeded, good enough to toss coins. */
-static uint64_t rng_next(uint64_t *state)
+/* What the kernel says beside a frame. */
+struct beside {
+	struct tpacket_auxdata aux;
+	uint64_t real_ns; /* when it arrived, by CLOCK_REALTIME; 0: unknown */
+};
+
+static struct beside read_beside(struct msghdr *msg)
 {
-	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
+	struct beside b = { 0 };
+	struct timespec ts;
+	struct cmsghdr *c;
 
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
-static bool toss(uint64_t *rng, double p)
-{
-	return p > 0 && (double)(rng_next(rng) >> 11) * 0x1p-53 < p;
-}
-
-static bool earlier(const struct frame *a, const struct frame *b)
-{
-	return a->due_us != b->due_us ? a->due_us < b->due_us
-				      : a->order < b->order;
-}
-
-static void heap_push(struct direction *d, struct frame *f)
-{
-	unsigned int i = d->held++;
-
-	for (; i && earlier(f, d->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		d->heap[i] = d->heap[(i - 1) / 2];
-	d->heap[i] = f;
-}
-
-static struct frame *heap_pop(struct direction *d)
-{
-	struct frame *top = d->heap[0], *last = d->heap[--d->held];
-	unsigned int i = 0, child;
-
-	while ((child = 2 * i + 1) < d->held) {
-		if (child + 1 < d->held &&
-		    earlier(d->heap[child + 1], d->heap[child]))
-			child++;
-		if (!earlier(d->heap[child], last))
-			break;
-		d->heap[i] = d->heap[child];
-		i = child;
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == SOL_PACKET &&
+		    c->cmsg_type == PACKET_AUXDATA)
+			memcpy(&b.aux, CMSG_DATA(c), sizeof(b.aux));
+		if (c->cmsg_level == SOL_SOCKET &&
+		    c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&ts, CMSG_DATA(c), sizeof(ts));
+			b.real_ns = (uint64_t)ts.tv_sec * 1000000000 +
+				    (uint64_t)ts.tv_nsec;
+		}
 	}
-	d->heap[i] = last;
-	return top;
-}
-
-static void corrupt_bit(uint64_t *rng, struct frame *f)
-{
-	uint32_t bits = (f->len - ETH_HLEN) * 8;
-	uint32_t bit = (uint32_t)(rng_next(rng) % bits);
-
-	f->data[ETH_HLEN + bit / 8] ^= (uint8_t)(1 << bit % 8);
-}
-
-/* When a frame handed in at `now` comes out at the far end. */
-static uint64_t due_time(struct link *l, struct direction *d, uint32_t len,
-			 uint64_t now)
-{
-	const struct wire *w = &l->wire;
-	uint64_t start = d->line_free_us > now ? d->line_free_us : now;
-	uint64_t due = start + w->delay_us;
-
-	if (w->rate_bps) {
-		d->line_free_us = start + (uint64_t)len * 8000000 / w->rate_bps;
-		due = d->line_free_us + w->delay_us;
-	}
-	if (w->jitter_us)
-		due += rng_next(&l->rng) % w->jitter_us;
-	return due;
-}
-
-static void hold(struct link *l, struct direction *d, const uint8_t *data,
-		 uint32_t len, uint64_t now)
-{
-	struct frame *f;
-
-	if (d->held == l->wire.queue) {
-		d->overflow++;
-		return;
-	}
-	f = malloc(sizeof(*f) + len);
-	if (!f) {
-		d->overflow++;
-		return;
-	}
-	f->len = len;
-	f->order = d->order++;
-	memcpy(f->data, data, len);
-	f->due_us = due_time(l, d, len, now);
-	if (toss(&l->rng, l->wire.reorder)) {
-		f->due_us += l->wire.reorder_us;
-		d->reorder++;
-	}
-	if (len > ETH_HLEN && toss(&l->rng, l->wire.corrupt)) {
-		corrupt_bit(&l->rng, f);
-		d->corrupt++;
-	}
-	heap_push(d, f);
+	return b;
 }
 
 /* A tag that the kernel took out of the frame (hardware acceleration) is put
  * back: the wire forwards what was sent. Return: the new length. */
-static uint32_t restore_tag(uint8_t *buf, uint32_t len, struct msghdr *msg)
+static uint32_t restore_tag(uint8_t *buf, uint32_t len,
+			    const struct tpacket_auxdata *aux)
 {
-	struct cmsghdr *c;
-	struct tpacket_auxdata aux;
 	uint16_t tag[2];
 
-	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_PACKET ||
-		    c->cmsg_type != PACKET_AUXDATA)
-			continue;
-		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
-		if (!(aux.tp_status & TP_STATUS_VLAN_VALID) ||
-		    len < 2 * ETH_ALEN)
-			return len;
-		memmove(buf + 2 * ETH_ALEN + TAG_BYTES, buf + 2 * ETH_ALEN,
-			len - 2 * ETH_ALEN);
-		tag[0] = htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID
-				       ? aux.tp_vlan_tpid
-				       : ETH_P_8021Q);
-		tag[1] = htons(aux.tp_vlan_tci);
-		memcpy(buf + 2 * ETH_ALEN, tag, sizeof(tag));
-		return len + TAG_BYTES;
-	}
-	return len;
+	if (!(aux->tp_status & TP_STATUS_VLAN_VALID) || len < 2 * ETH_ALEN)
+		return len;
+	memmove(buf + 2 * ETH_ALEN + TAG_BYTES, buf + 2 * ETH_ALEN,
+		len - 2 * ETH_ALEN);
+	tag[0] = htons(aux->tp_status & TP_STATUS_VLAN_TPID_VALID
+			       ? aux->tp_vlan_tpid
+			       : ETH_P_8021Q);
+	tag[1] = htons(aux->tp_vlan_tci);
+	memcpy(buf + 2 * ETH_ALEN, tag, sizeof(tag));
+	return len + TAG_BYTES;
 }
 
-static bool receive_one(struct link *l, struct direction *d, uint64_t now)
+static void take(struct direction *d, struct mmsghdr *m, uint8_t *buf)
 {
-	static uint8_t buf[FRAME_MAX + TAG_BYTES];
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-	} control;
-	struct iovec iov = { buf, FRAME_MAX };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(d->in, &msg, MSG_DONTWAIT | MSG_TRUNC);
-	bool plain = l->random_off_dir[d - l->dir];
-	uint32_t len;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t real = clock_ns(CLOCK_REALTIME);
+	struct beside b = read_beside(&m->msg_hdr);
+	uint32_t len = m->msg_len;
 
-	if (n == -1)
+	if (len <= WIRE_FRAME_MAX)
+		len = restore_tag(buf, len, &b.aux);
+	if (b.real_ns && b.real_ns < real && real - b.real_ns < now)
+		now -= real - b.real_ns;
+	if (now < d->last_ns)
+		now = d->last_ns;
+	d->last_ns = now;
+	wire_push(&d->wire, buf, len, b.aux.tp_status & TP_STATUS_CSUMNOTREADY,
+		  now);
+}
+
+static void receive(struct direction *d)
+{
+	struct mmsghdr msgs[BATCH];
+	struct iovec iov[BATCH];
+	int n;
+
+	for (int i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ buffers[i], WIRE_FRAME_MAX };
+		msgs[i].msg_hdr =
+			(struct msghdr){ .msg_iov = &iov[i],
+					 .msg_iovlen = 1,
+					 .msg_control = &controls[i],
+					 .msg_controllen = sizeof(*controls) };
+	}
+	n = recvmmsg(d->in, msgs, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	for (int i = 0; i < n; i++)
+		take(d, &msgs[i], buffers[i]);
+}
+
+/* The first of these could not be sent. Return: whether it is given up. */
+static bool refused(struct direction *d, const struct wire_frame *f, int err,
+		    uint64_t now)
+{
+	if ((err == ENOBUFS || err == EAGAIN) && now < f->due_ns + RETRY_NS) {
+		d->retry_ns = now + RETRY_EACH;
+		d->busy++;
 		return false;
-	d->received++;
-	if (n > FRAME_MAX) {
-		d->oversize++;
-		return true;
 	}
-	len = restore_tag(buf, (uint32_t)n, &msg);
-	if (!plain && toss(&l->rng, l->wire.loss)) {
-		d->lost++;
-		return true;
-	}
-	hold(l, d, buf, len, now);
-	if (!plain && toss(&l->rng, l->wire.dup)) {
-		hold(l, d, buf, len, now);
-		d->dup++;
-	}
+	d->failed++;
 	return true;
 }
 
-static void receive(struct link *l, struct direction *d)
+/* Send frames[0..n). Those that must wait go back. */
+static void send_batch(struct direction *d, struct wire_frame **frames, int n)
 {
-	uint64_t now = now_us();
+	struct mmsghdr msgs[BATCH] = { 0 };
+	struct iovec iov[BATCH];
+	int at = 0, sent;
 
-	for (int i = 0; i < BATCH; i++)
-		if (!receive_one(l, d, now))
-			return;
+	for (int i = 0; i < n; i++) {
+		iov[i] = (struct iovec){ frames[i]->data, frames[i]->len };
+		msgs[i].msg_hdr.msg_iov = &iov[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (at < n) {
+		uint64_t now;
+
+		sent = sendmmsg(d->out, msgs + at, (unsigned int)(n - at), 0);
+		now = clock_ns(CLOCK_MONOTONIC);
+		if (sent < 1) {
+			if (!refused(d, frames[at], errno, now))
+				break;
+			sent = 1; /* failed, and done with */
+		}
+		for (; sent > 0 && at < n; sent--)
+			wire_done(&d->wire, frames[at++], now);
+	}
+	while (at < n)
+		wire_again(&d->wire, frames[at++]);
 }
 
-static void deliver(struct direction *d, uint64_t now)
+static void deliver(struct direction *d)
 {
-	while (d->held && d->heap[0]->due_us <= now) {
-		struct frame *f = heap_pop(d);
+	struct wire_frame *frames[BATCH];
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int n;
 
-		if (send(d->out, f->data, f->len, 0) == (ssize_t)f->len)
-			d->sent++;
-		else
-			d->failed++;
-		free(f);
-	}
+	if (now < d->retry_ns)
+		return;
+	d->retry_ns = 0;
+	do {
+		for (n = 0; n < BATCH; n++) {
+			frames[n] = wire_pop(&d->wire, now);
+			if (!frames[n])
+				break;
+		}
+		send_batch(d, frames, n);
+	} while (n == BATCH && !d->retry_ns);
+}
+
+static int set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static int configure(int fd, const struct sockaddr_ll *sll)
+{
+	struct packet_mreq mreq = { .mr_ifindex = sll->sll_ifindex,
+				    .mr_type = PACKET_MR_PROMISC };
+
+	if (set(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1) ||
+	    set(fd, SOL_PACKET, PACKET_AUXDATA, 1) ||
+	    set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1) ||
+	    set(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BYTES) ||
+	    set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BYTES) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
+		       sizeof(mreq)))
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)sll, sizeof(*sll)))
+		return -errno;
+	return 0;
 }
 
 static int open_packet_socket(const char *ifname)
 {
 	struct sockaddr_ll sll = { .sll_family = AF_PACKET,
 				   .sll_protocol = htons(ETH_P_ALL) };
-	struct packet_mreq mreq = { .mr_type = PACKET_MR_PROMISC };
-	int one = 1, buf = 8 << 20;
-	int fd;
+	int fd, err;
 
 	sll.sll_ifindex = (int)if_nametoindex(ifname);
 	if (!sll.sll_ifindex) {
 		fprintf(stderr, "link: no interface %s\n", ifname);
 		return -1;
 	}
-	mreq.mr_ifindex = sll.sll_ifindex;
+	/* Protocol 0: nothing is received before it is bound. */
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (fd == -1 ||
-	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
-		       sizeof(one)) ||
-	    setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
-		       sizeof(mreq)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buf, sizeof(buf)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buf, sizeof(buf)) ||
-	    bind(fd, (struct sockaddr *)&sll, sizeof(sll))) {
-		fprintf(stderr, "link: packet socket on %s: %s\n", ifname,
-			strerror(errno));
-		if (fd != -1)
-			close(fd);
-		return -1;
-	}
-	return fd;
+	err = fd == -1 ? -errno : configure(fd, &sll);
+	if (!err)
+		return fd;
+	fprintf(stderr, "link: packet socket on %s: %s\n", ifname,
+		strerror(-err));
+	if (fd != -1)
+		close(fd);
+	return -1;
 }
 
-static void arm(int timer, const struct link *l)
+/* The kernel's own count of what found our socket full, since last asked. */
+static uint64_t missed_frames(int fd)
 {
-	struct itimerspec its = { 0 };
-	uint64_t due = UINT64_MAX;
+	struct tpacket_stats s = { 0 };
+	socklen_t len = sizeof(s);
 
+	getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &s, &len);
+	return s.tp_drops;
+}
+
+static void report_one(const struct direction *d)
+{
+	const struct wire_counts *n = &d->wire.n;
+	uint64_t in_wire = d->wire.held;
+	uint64_t sent = n->sent - d->failed;
+
+	printf("\"%s\": {\"received\": %" PRIu64 ", \"sent\": %" PRIu64
+	       ", \"lost\": %" PRIu64 ", \"dropped\": %" PRIu64
+	       ", \"dup\": %" PRIu64 ", \"corrupt\": %" PRIu64
+	       ", \"reorder\": %" PRIu64,
+	       d->name, n->received, sent, n->lost, n->dropped, n->dup,
+	       n->corrupt, n->reorder);
+	printf(", \"overflow\": %" PRIu64 ", \"oversize\": %" PRIu64
+	       ", \"failed\": %" PRIu64 ", \"missed\": %" PRIu64
+	       ", \"held\": %" PRIu64 ", \"completed\": %" PRIu64
+	       ", \"busy\": %" PRIu64,
+	       n->overflow, n->oversize, d->failed, d->missed, in_wire,
+	       n->completed, d->busy);
+	printf(", \"queue_max\": %" PRIu32 ", \"held_max\": %" PRIu32
+	       ", \"late_5ms\": %" PRIu64
+	       ", \"late_mean_us\": %.1f, \"late_max_us\": %.1f}",
+	       n->queue_max, n->held_max, n->late,
+	       n->sent ? (double)n->late_ns / (double)n->sent / 1000 : 0.0,
+	       (double)n->late_max_ns / 1000);
+}
+
+static void report(struct link *l)
+{
 	for (int i = 0; i < 2; i++)
-		if (l->dir[i].held && l->dir[i].heap[0]->due_us < due)
-			due = l->dir[i].heap[0]->due_us;
-	if (due != UINT64_MAX) {
-		its.it_value.tv_sec = (time_t)(due / 1000000);
-		its.it_value.tv_nsec = (long)(due % 1000000) * 1000 + 1;
-	}
-	timerfd_settime(timer, TFD_TIMER_ABSTIME, &its, NULL);
+		l->dir[i].missed += missed_frames(l->dir[i].in);
+	printf("{\"seed\": %" PRIu64 ", ", l->seed);
+	report_one(&l->dir[0]);
+	printf(",\n ");
+	report_one(&l->dir[1]);
+	printf("}\n");
+	fflush(stdout);
 }
 
-static void report(const struct link *l)
+/* Time until something is due. */
+static struct timespec pause_of(const struct link *l)
 {
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = now + 1000000000;
+
 	for (int i = 0; i < 2; i++) {
 		const struct direction *d = &l->dir[i];
+		uint64_t due = wire_next_ns(&d->wire);
 
-		printf("%s received=%" PRIu64 " sent=%" PRIu64 " lost=%" PRIu64
-		       " dup=%" PRIu64 " corrupt=%" PRIu64 " reorder=%" PRIu64
-		       " overflow=%" PRIu64 " oversize=%" PRIu64
-		       " failed=%" PRIu64 "\n",
-		       d->name, d->received, d->sent, d->lost, d->dup,
-		       d->corrupt, d->reorder, d->overflow, d->oversize,
-		       d->failed);
+		if (due != WIRE_NEVER && due < d->retry_ns)
+			due = d->retry_ns;
+		if (due < next)
+			next = due;
 	}
-	fflush(stdout);
+	next = next > now ? next - now : 0;
+	return (struct timespec){ (time_t)(next / 1000000000),
+				  (long)(next % 1000000000) };
+}
+
+/* SIGUSR1: report and go on. Return: whether to end. */
+static bool signaled(struct link *l, int fd)
+{
+	struct signalfd_siginfo si;
+
+	if (read(fd, &si, sizeof(si)) != sizeof(si))
+		return true;
+	if (si.ssi_signo == SIGUSR1)
+		report(l);
+	return si.ssi_signo != SIGUSR1;
 }
 
 static int run(struct link *l)
 {
-	struct pollfd pfd[4] = { 0 };
-	sigset_t set;
-	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	struct pollfd pfd[3] = { 0 };
+	sigset_t mask;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	/* Best effort: no page faults on the way. */
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	/* Wake up when asked, not up to 50 us later. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	pfd[0].fd = l->dir[0].in;
 	pfd[1].fd = l->dir[1].in;
-	pfd[2].fd = timer;
-	pfd[3].fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (timer == -1 || pfd[3].fd == -1)
+	pfd[2].fd = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (pfd[2].fd == -1)
 		return -errno;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		pfd[i].events = POLLIN;
 	puts("ready");
 	fflush(stdout);
-	while (!(pfd[3].revents & POLLIN)) {
-		uint64_t ticks;
+	while (!(pfd[2].revents & POLLIN) || !signaled(l, pfd[2].fd)) {
+		struct timespec pause = pause_of(l);
 
-		if (poll(pfd, 4, -1) == -1 && errno != EINTR)
+		if (ppoll(pfd, 3, &pause, NULL) == -1 && errno != EINTR)
 			return -errno;
-		if (pfd[2].revents & POLLIN)
-			(void)!read(timer, &ticks, sizeof(ticks));
 		for (int i = 0; i < 2; i++) {
 			if (pfd[i].revents & POLLIN)
-				receive(l, &l->dir[i]);
-			deliver(&l->dir[i], now_us());
+				receive(&l->dir[i]);
+			deliver(&l->dir[i]);
 		}
-		arm(timer, l);
 	}
 	return 0;
 }
@@ -385,6 +398,7 @@ static const struct option options[] = {
 	{ "queue", required_argument, NULL, 'q' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "only", required_argument, NULL, 'o' },
+	{ "drop", required_argument, NULL, 'x' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -393,8 +407,10 @@ static const char usage[] =
 	"  --loss --dup --corrupt --reorder PERCENT   of frames, each direction\n"
 	"  --delay-ms --jitter-ms --reorder-ms MS     reorder-ms: held longer by it\n"
 	"  --rate-mbit N  --queue FRAMES (10000)  --seed N (1)\n"
-	"  --only ab|ba   losses and duplicates in this direction only\n"
-	"Prints `ready`, runs until SIGTERM, then prints its counters.\n";
+	"  --only ab|ba   loss, dup, corrupt and reorder in this direction only\n"
+	"  --drop ab|ba:N[,N...]   lose the N-th frame with TCP data, from 1 on\n"
+	"Prints `ready`, runs until SIGTERM, then prints its counters as JSON (also\n"
+	"on SIGUSR1, and goes on).\n";
 
 static double number(const char *text)
 {
@@ -408,45 +424,77 @@ static double number(const char *text)
 	return v;
 }
 
-static void set_option(struct link *l, int opt, const char *arg)
+static int direction(const char *text)
 {
-	struct wire *w = &l->wire;
+	if (!strncmp(text, "ab", 2))
+		return 0;
+	if (!strncmp(text, "ba", 2))
+		return 1;
+	fprintf(stderr, "link: not a direction: %s\n", text);
+	exit(2);
+}
 
-	if (opt == 'o') {
-		l->random_off_dir[0] = !strcmp(arg, "ba");
-		l->random_off_dir[1] = !strcmp(arg, "ab");
-		return;
+static void set_drop(struct link *l, const char *arg)
+{
+	struct wire_options *o = &l->plain[direction(arg)];
+	const char *at = arg + 2;
+	char *end;
+
+	while (*at == (o->drop_count ? ',' : ':')) {
+		unsigned long v = strtoul(at + 1, &end, 10);
+
+		if (end == at + 1 || !v || v > UINT32_MAX ||
+		    o->drop_count == WIRE_DROPS_MAX)
+			break;
+		o->drop[o->drop_count++] = (uint32_t)v;
+		at = end;
 	}
+	if (*at || !o->drop_count) {
+		fprintf(stderr, "link: not DIRECTION:N,...: %s\n", arg);
+		exit(2);
+	}
+}
+
+static void set_option(struct link *l, int opt, const char *arg, int *only)
+{
+	struct wire_options *o = &l->options;
+
 	switch (opt) {
 	case 'l':
-		w->loss = number(arg) / 100;
+		o->loss = number(arg) / 100;
 		break;
 	case 'd':
-		w->dup = number(arg) / 100;
+		o->dup = number(arg) / 100;
 		break;
 	case 'c':
-		w->corrupt = number(arg) / 100;
+		o->corrupt = number(arg) / 100;
 		break;
 	case 'r':
-		w->reorder = number(arg) / 100;
+		o->reorder = number(arg) / 100;
 		break;
 	case 'D':
-		w->delay_us = (uint64_t)(number(arg) * 1000);
+		o->delay_ns = (uint64_t)(number(arg) * 1e6);
 		break;
 	case 'J':
-		w->jitter_us = (uint64_t)(number(arg) * 1000);
+		o->jitter_ns = (uint64_t)(number(arg) * 1e6);
 		break;
 	case 'R':
-		w->reorder_us = (uint64_t)(number(arg) * 1000);
+		o->reorder_ns = (uint64_t)(number(arg) * 1e6);
 		break;
 	case 'b':
-		w->rate_bps = (uint64_t)(number(arg) * 1e6);
+		o->rate_bps = (uint64_t)(number(arg) * 1e6);
 		break;
 	case 'q':
-		w->queue = (unsigned int)number(arg);
+		o->queue = (uint32_t)number(arg);
 		break;
 	case 's':
-		l->rng = (uint64_t)number(arg);
+		l->seed = (uint64_t)number(arg);
+		break;
+	case 'o':
+		*only = direction(arg);
+		break;
+	case 'x':
+		set_drop(l, arg);
 		break;
 	default:
 		fputs(usage, stderr);
@@ -454,7 +502,7 @@ static void set_option(struct link *l, int opt, const char *arg)
 	}
 }
 
-static int open_ends(struct link *l, const char *a, const char *b)
+static int open_ends(struct link *l, const char *a, const char *b, int only)
 {
 	int fd_a = open_packet_socket(a), fd_b = open_packet_socket(b);
 
@@ -463,31 +511,41 @@ static int open_ends(struct link *l, const char *a, const char *b)
 	l->dir[0] = (struct direction){ .name = "ab", .in = fd_a, .out = fd_b };
 	l->dir[1] = (struct direction){ .name = "ba", .in = fd_b, .out = fd_a };
 	for (int i = 0; i < 2; i++) {
-		l->dir[i].heap =
-			calloc(l->wire.queue + 1, sizeof(*l->dir[i].heap));
-		if (!l->dir[i].heap)
+		struct wire_options o = l->options;
+
+		memcpy(o.drop, l->plain[i].drop, sizeof(o.drop));
+		o.drop_count = l->plain[i].drop_count;
+		if (only != -1 && only != i)
+			o.loss = o.dup = o.corrupt = o.reorder = 0;
+		/* Each direction has random numbers of its own. */
+		if (wire_init(&l->dir[i].wire, &o, l->seed * 2 + (uint64_t)i)) {
+			fputs("link: out of memory\n", stderr);
 			return -1;
+		}
 	}
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct link l = { .wire = { .queue = 10000, .reorder_us = 1000 },
-				 .rng = 1 };
-	int opt, err;
+	static struct link l = {
+		.options = { .queue = 10000, .reorder_ns = 1000000 }, .seed = 1
+	};
+	int opt, err, only = -1;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
-		set_option(&l, opt, optarg);
+		set_option(&l, opt, optarg, &only);
 	if (argc - optind != 2) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (open_ends(&l, argv[optind], argv[optind + 1]))
+	if (open_ends(&l, argv[optind], argv[optind + 1], only))
 		return 1;
 	err = run(&l);
 	report(&l);
 	if (err)
 		fprintf(stderr, "link: %s\n", strerror(-err));
+	for (int i = 0; i < 2; i++)
+		wire_destroy(&l.dir[i].wire);
 	return err ? 1 : 0;
 }

@@ -130,6 +130,7 @@ int rig_open(void **state)
 	rig.config = map_mmap("config", sizeof(*rig.config));
 	rig.flows = map_mmap("flow_table", ELF_SETS * sizeof(*rig.flows));
 	rig.unacked = map_mmap("unacked", DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	rig.proven = map_mmap("proven", RIG_LINES * sizeof(*rig.proven));
 	rig.queue_sent = map_mmap("queue_sent", DAWN_QUEUES_MAX * 8);
 	rig.slots = map_mmap("cache_data", ELF_SLOTS * sizeof(*rig.slots));
 	rig.xsk = make_xsk();
@@ -174,6 +175,11 @@ static void empty_map(const char *name, size_t key_len)
 		assert_int_equal(bpf_map_delete_elem(fd, key), 0);
 }
 
+void rig_forget_cookies(void)
+{
+	memset(rig.proven, 0, RIG_LINES * sizeof(*rig.proven));
+}
+
 int rig_reset(void **state)
 {
 	struct dawn_config *c = rig.config;
@@ -184,6 +190,7 @@ int rig_reset(void **state)
 	c->abi = DAWN_ABI_VERSION;
 	c->flags = DAWN_CONFIG_TCP | DAWN_CONFIG_CLONES;
 	c->flow_sets = ELF_SETS;
+	c->proven_lines = RIG_LINES;
 	c->slots = ELF_SLOTS;
 	c->incarnation = 7;
 	c->segment_budget = 1000000;
@@ -196,6 +203,7 @@ int rig_reset(void **state)
 	}
 	memset(rig.flows, 0, ELF_SETS * sizeof(*rig.flows));
 	memset(rig.unacked, 0, DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	rig_forget_cookies();
 	memset(rig.queue_sent, 0, DAWN_QUEUES_MAX * 8);
 	memset(rig.slots, 0, ELF_SLOTS * sizeof(*rig.slots));
 	empty_map("access", 20);

@@ -20,6 +20,7 @@
 
 #include "maps/config.h"
 #include "maps/flow_table.h"
+#include "maps/proven.h"
 #include "maps/services.h"
 #include "maps/stats.h"
 #include "tests/lib/pkt.h"
@@ -27,6 +28,7 @@
 #define RIG_HTTP_PORT 80
 #define RIG_HBTP_PORT 4860
 #define RIG_GROUP     1
+#define RIG_LINES     64 /* of proven */
 /* Verdicts beside XDP_*: what XDP_TX and others are in <linux/bpf.h>. */
 
 struct bpf_object;
@@ -38,6 +40,7 @@ struct rig {
 	struct dawn_config *config;
 	struct dawn_flow_set *flows;
 	uint64_t *unacked;
+	struct dawn_proven *proven;
 	uint64_t *queue_sent;
 	struct dawn_slot *slots;
 	struct dawn_stats before; /* at the latest rig_mark() */
@@ -56,6 +59,9 @@ int rig_close(void **state);
 
 /* Test setup: empty tables, a reactor alive on queue 0, counters marked. */
 int rig_reset(void **state);
+
+/* Forget the cookies that were used: a peer may connect again as it did. */
+void rig_forget_cookies(void);
 
 int rig_map(const char *name); /* fd; fails the test if there is none */
 

@@ -22,6 +22,7 @@ static struct peer connected(int family)
 {
 	struct peer p = rig_peer(family);
 
+	rig_forget_cookies();
 	peer_connect(&p);
 	return p;
 }
@@ -238,6 +239,7 @@ static void test_not_this_flow(void **state)
 
 	(void)state;
 	peer_flow(&p)->service++;
+	rig_forget_cookies();
 	EXPECT(&s, XDP_TX, flow_new); /* the cookie is still good */
 	assert_int_equal(rig_count(http_hit), 1);
 }
@@ -333,6 +335,7 @@ static void test_stale_incarnation(void **state)
 	peer_syn(&p);
 	assert_int_equal(rig_count(stale_incarnation), 1);
 	assert_null(peer_flow(&p));
+	rig_forget_cookies();
 	peer_connect(&p);
 }
 

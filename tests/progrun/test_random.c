@@ -76,7 +76,9 @@ static void check_flow(const struct dawn_flow *f, uint32_t index)
 	assert_true(flight <= DAWN_RESP_MAX + 1);
 	assert_int_equal(unacked(index), flight != 0);
 	assert_true(f->resp_kind == DAWN_RESP_NONE || flight);
-	if (f->state == DAWN_TCP_ESTABLISHED) {
+	if (f->state == DAWN_TCP_TIME_WAIT) {
+		assert_int_equal(flight, 0);
+	} else if (f->state == DAWN_TCP_ESTABLISHED) {
 		assert_int_equal(f->resp_kind != DAWN_RESP_NONE, flight != 0);
 		assert_true(!flight || f->snd_nxt == f->resp_seq + f->resp_len);
 	} else {
@@ -234,6 +236,20 @@ static struct pkt random_segment(struct peer *p)
 	return s;
 }
 
+/* The reactor closes a flow and leaves TIME_WAIT to XDP; some time passes. */
+static void random_close(struct dawn_flow *f)
+{
+	uint32_t index = index_of(f);
+
+	f->rcv_nxt++;
+	f->snd_nxt++;
+	f->snd_una = f->snd_nxt;
+	f->state = DAWN_TCP_TIME_WAIT;
+	f->resp_kind = DAWN_RESP_NONE;
+	f->last_seen_ms -= roll(62000);
+	rig.unacked[index / 64] &= ~(1ULL << (index & 63));
+}
+
 /* What the reactor would do with a flow that it was given: hand it back, in
  * time or dying. */
 static void random_reactor(const struct peer *p)
@@ -243,6 +259,8 @@ static void random_reactor(const struct peer *p)
 
 	if (!f || dawn_owner_state(f->owner) != DAWN_OWNER_USER || roll(3))
 		return;
+	if (!roll(8))
+		random_close(f);
 	if (roll(4))
 		f->owner = dawn_owner(DAWN_OWNER_KERNEL, 0, 0, 0,
 				      dawn_owner_gen(f->owner) + 1);

@@ -10,7 +10,7 @@ if ! command -v sudo >/dev/null; then
 	exit 1
 fi
 keep=("PATH=$PATH")
-for v in BUILD KEEP CI JOBS V; do
+for v in BUILD KEEP CI JOBS V SOAK_S; do
 	[ -z "${!v:-}" ] || keep+=("$v=${!v}")
 done
 exec sudo env "${keep[@]}" "$@"

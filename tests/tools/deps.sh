@@ -17,12 +17,12 @@ packages[build]="gcc libc6-dev make clang-16|clang-17|clang-19 bpftool
 # What dawn, dawnd and the demo call. media-types: mime.types.
 packages[demo]="iproute2 iputils-ping curl ethtool media-types procps
 	util-linux"
-packages[bench]="wrk nginx-light"
-# Lints; unit tests; namespace tests; the 6.1 kernel in qemu; .ci/run's clean
-# machine.
+packages[bench]="wrk nginx-light libssl-dev libcmocka-dev python3"
+# Lints; unit tests; namespace tests (libssl: SHA-256 in tests/tools/bulk.c); the
+# 6.1 kernel in qemu; .ci/run's clean machine.
 packages[test]="clang-format-16 clang-tidy-16 shellcheck
-	libcmocka-dev libclang-rt-16-dev
-	wrk nginx-light nftables tcpdump tshark python3 python3-scapy libcap2-bin
+	libcmocka-dev libclang-rt-16-dev libssl-dev
+	wrk nginx-light nftables spin tcpdump tshark python3 python3-scapy libcap2-bin
 	qemu-system-x86 busybox-static cpio binutils debootstrap"
 
 fail() {

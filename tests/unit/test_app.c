@@ -198,7 +198,7 @@ static void memory_is_bounded(void **state)
 		assert_int_equal(ring & (ring - 1), 0);
 		assert_true(ring >= 64 && ring * queues <= 16384);
 	}
-	assert_int_equal(dawn_memory_ring(1), 2048);
+	assert_int_equal(dawn_memory_ring(1), 4096);
 	assert_true(dawn_memory_default() > 0);
 	assert_true(dawn_memory_default() <= DAWN_MEMORY_DEFAULT);
 }

@@ -61,7 +61,7 @@ static uint32_t insert(const struct dawn_tuple *t)
 
 	dawn_flow_hash(&h, &key, &t->raddr, t->rport, t->service);
 	for (int i = 0; i < 2; i++) {
-		uint32_t set = h.set[i] & (SETS - 1);
+		uint32_t set = dawn_flow_set_number(&h, i, SETS);
 
 		for (uint32_t way = 0; way < DAWN_FLOW_WAYS; way++) {
 			struct dawn_flow *f = &sets[set].flow[way];

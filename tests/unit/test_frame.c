@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "tests/unit/frame_vectors.h"
+#include "maps/config.h"
 #include "user/net/frame.h"
 
 #define PAGE 4096
@@ -177,6 +178,34 @@ static void icmp_errors(void **state)
 	assert_int_equal(parse(find("v6_unreachable"), &f),
 			 DAWN_FRAME_ICMP_ERROR);
 	assert_false(f.hard);
+}
+
+/* RFC 9293, MUST-55: whatever it quotes, nobody hears of it. */
+static void source_quench(void **state)
+{
+	const struct vector *v = find("v4_port_unreachable");
+	uint8_t frame[256];
+	struct dawn_frame f;
+	uint32_t sum;
+
+	(void)state;
+	memcpy(frame, v->data, v->len);
+	assert_int_equal(dawn_frame_parse(frame, v->len, true, &f),
+			 DAWN_FRAME_ICMP_ERROR);
+	frame[34] = 4; /* type, code */
+	frame[35] = 0;
+	/* RFC 1624: from 0x0303 to 0x0400. */
+	sum = ~((uint32_t)frame[36] << 8 | frame[37]) & 0xffff;
+	sum += (~0x0303U & 0xffff) + 0x0400;
+	sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+	frame[36] = (uint8_t)(sum >> 8);
+	frame[37] = (uint8_t)sum;
+	assert_int_equal(dawn_frame_parse(frame, v->len, true, &f),
+			 DAWN_FRAME_OTHER);
+	frame[34] = 12; /* and it was not the checksum */
+	frame[36] -= 8;
+	assert_int_equal(dawn_frame_parse(frame, v->len, true, &f),
+			 DAWN_FRAME_ICMP_ERROR);
 }
 
 /* No prefix of a frame is a frame (but for Ethernet padding), or is read past
@@ -409,6 +438,40 @@ static void swap_ends(struct dawn_frame_addr *a)
 	*a = b;
 }
 
+/* RFC 9293, 3.9: both are the caller's to choose. */
+static void ttl_and_dscp(void **state)
+{
+	struct dawn_tcp_seg seg = { .flags = DAWN_TCP_ACK };
+	struct dawn_frame_addr a;
+	struct dawn_frame f;
+	uint8_t buf[512];
+	uint32_t len;
+
+	(void)state;
+	our_addr("v4_plain", &a);
+	dawn_frame_build(buf, sizeof(buf), &a, &seg);
+	assert_int_equal(buf[15], 0);
+	assert_int_equal(buf[22], DAWN_TTL);
+	a.ttl = 255;
+	a.tos = 46 << 2;
+	len = dawn_frame_build(buf, sizeof(buf), &a, &seg);
+	assert_int_equal(buf[14], 0x45);
+	assert_int_equal(buf[15], 46 << 2);
+	assert_int_equal(buf[22], 255);
+	assert_int_equal(dawn_frame_parse(buf, len, true, &f), DAWN_FRAME_TCP);
+
+	our_addr("v6_plain", &a);
+	dawn_frame_build(buf, sizeof(buf), &a, &seg);
+	assert_memory_equal(buf + 14, "\x60\0\0\0", 4);
+	assert_int_equal(buf[21], DAWN_TTL);
+	a.ttl = 1;
+	a.tos = 46 << 2;
+	len = dawn_frame_build(buf, sizeof(buf), &a, &seg);
+	assert_memory_equal(buf + 14, "\x6b\x80\0\0", 4);
+	assert_int_equal(buf[21], 1);
+	assert_int_equal(dawn_frame_parse(buf, len, true, &f), DAWN_FRAME_TCP);
+}
+
 /* Whatever is built is parsed to the same, at every payload length. */
 static void round_trips(void **state)
 {
@@ -509,12 +572,14 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(options),
 		cmocka_unit_test(icmp_errors),
+		cmocka_unit_test(source_quench),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(any_bit_flipped),
 		cmocka_unit_test(lying_lengths),
 		cmocka_unit_test(random_bytes),
 		cmocka_unit_test(partial),
 		cmocka_unit_test(built_as_scapy),
+		cmocka_unit_test(ttl_and_dscp),
 		cmocka_unit_test(resets),
 		cmocka_unit_test(round_trips),
 		cmocka_unit_test(no_room),

@@ -14,12 +14,14 @@
 
 #define RING (1U << 20)
 #define MSS  1460
+#define RECS 1024
 #define LONG ((1ULL << 31) + (1 << 24))
 
 struct fixture {
 	struct dawn_tcp c;
 	struct dawn_flow flow;
 	uint8_t *rcv, *snd;
+	struct dawn_tcp_rec recs[RECS];
 	uint64_t now_us;
 };
 
@@ -29,6 +31,7 @@ static void open_again(struct fixture *f, uint32_t snd_size)
 		.flow = &f->flow,
 		.rcv = { f->rcv, RING },
 		.snd = { f->snd, snd_size },
+		.recs = { f->recs, RECS },
 		.now_us = f->now_us,
 	};
 
@@ -115,7 +118,7 @@ static void size_is_small(void **state)
 	(void)state;
 	assert_int_equal(dawn_tcp_sizeof(), sizeof(struct dawn_tcp));
 	/* What a segment in order touches ends before the range lists. */
-	assert_true(offsetof(struct dawn_tcp, recent) <= 320);
+	assert_true(offsetof(struct dawn_tcp, recent) <= 512);
 }
 
 static void counts_can_be_cleared(void **state)
@@ -128,6 +131,147 @@ static void counts_can_be_cleared(void **state)
 	assert_int_equal(n->challenge_ack, 1);
 	memset(n, 0, sizeof(*n));
 	assert_int_equal(dawn_tcp_counts(&f->c)->challenge_ack, 0);
+}
+
+/* Twice: a blind one may have guessed the window once. */
+static void doubt_needs_two_lies(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_tcp_seg seg = ack_of(f, f->c.snd_max + 1);
+
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_false(dawn_tcp_doubtful(&f->c));
+	seg = ack_of(f, f->c.snd_max);
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_false(dawn_tcp_doubtful(&f->c));
+	seg = ack_of(f, f->c.snd_max + (1 << 20));
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_true(dawn_tcp_doubtful(&f->c));
+	assert_int_equal(dawn_tcp_state(&f->c), DAWN_TCP_ESTABLISHED);
+}
+
+static void doubt_of_a_tiny_mss(void **state)
+{
+	struct fixture *f = *state;
+
+	f->flow.mss = 536;
+	open_again(f, RING);
+	assert_false(dawn_tcp_doubtful(&f->c));
+	f->flow.mss = 128;
+	open_again(f, RING);
+	assert_true(dawn_tcp_doubtful(&f->c));
+}
+
+/* RFC 6298, 2.5: whatever it is given. */
+static void rtt_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+
+	dawn_tcp_rtt_init(&f->c, UINT32_MAX, UINT32_MAX);
+	assert_int_equal(f->c.srtt_us, TCP_RTO_MAX_US);
+	assert_int_equal(f->c.rttvar_us, TCP_RTO_MAX_US);
+	dawn_tcp_rtt_init(&f->c, 0, 0);
+	dawn_tcp_rtt_sample(&f->c, UINT32_MAX);
+	assert_int_equal(f->c.srtt_us, TCP_RTO_MAX_US);
+	assert_int_equal(dawn_tcp_rtt_timeout_us(&f->c), TCP_RTO_MAX_US);
+	assert_int_equal(dawn_tcp_rto_us(TCP_RTO_MAX_US, TCP_RTO_MAX_US),
+			 TCP_RTO_MAX_US);
+}
+
+/* An empty ring starts over, so that a ring of bytes is read without turning. */
+static void empty_ring_starts_over(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t buf[100] = { 42 };
+	struct dawn_tcp_seg seg = { .ack = 77,
+				    .wnd = 1000,
+				    .flags = DAWN_TCP_ACK,
+				    .data = buf,
+				    .len = sizeof(buf) };
+	uint32_t len;
+
+	for (int i = 0; i < 3; i++) {
+		seg.seq = f->c.rcv_nxt;
+		dawn_tcp_input(&f->c, &seg, f->now_us);
+		assert_int_equal(f->rcv[0], 42);
+		assert_ptr_equal(dawn_tcp_linearize(&f->c, &len), f->rcv);
+		assert_int_equal(len, sizeof(buf));
+		dawn_tcp_consume(&f->c, len);
+		f->rcv[0] = 0;
+	}
+}
+
+/* The entry's third duplicate is ours to count: the entry that it goes back to
+ * has two. */
+static void adopted_dupacks_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_flow out = { 0 };
+
+	f->flow.dupacks = TCP_DUPTHRESH;
+	open_again(f, RING);
+	dawn_tcp_export(&f->c, &out);
+	assert_int_equal(out.dupacks, TCP_DUPTHRESH - 1);
+}
+
+/* What a caller says beyond the array is not looked at: the seventh "block"
+ * is data2, which means nothing on the way in. */
+static void sack_blocks_are_four(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t buf[3 * MSS];
+	struct dawn_tcp_seg seg;
+	uint32_t una = f->c.snd_una;
+	const struct dawn_tcp_sack block = { una + MSS, una + 2 * MSS };
+
+	assert_int_equal(offsetof(struct dawn_tcp_seg, data2),
+			 offsetof(struct dawn_tcp_seg, sack) +
+				 6 * sizeof(block));
+	f->flow.flags |= DAWN_FLOW_SACK;
+	open_again(f, RING);
+	dawn_tcp_write(&f->c, buf, sizeof(buf));
+	while (dawn_tcp_output(&f->c, f->now_us, &seg))
+		;
+	seg = ack_of(f, f->c.snd_una);
+	seg.sack_count = 7;
+	memcpy(&seg.data2, &block, sizeof(block));
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_int_equal(f->c.sacked, 0);
+}
+
+/* RFC 5681, 3.1: a segment for each window acknowledged, where a window is what
+ * can be sent of it, whole segments. Bytes counted before a loss are worth one
+ * segment after it at most. And the window has an end. */
+static void newreno_counts(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_tcp *c = &f->c;
+
+	c->cwnd = c->ssthresh = 4 * MSS;
+	dawn_tcp_newreno.acked(c, 3 * MSS, f->now_us);
+	assert_int_equal(c->cwnd, 4 * MSS);
+	dawn_tcp_newreno.loss(c, 8 * MSS);
+	assert_int_equal(c->ssthresh, 4 * MSS);
+	dawn_tcp_newreno.acked(c, MSS - 1, f->now_us);
+	assert_int_equal(c->cwnd, 4 * MSS);
+	dawn_tcp_newreno.acked(c, 1, f->now_us);
+	assert_int_equal(c->cwnd, 5 * MSS);
+	/* 19 segments of a window of 20, then it is 5/2. */
+	c->cwnd = c->ssthresh = 20 * MSS;
+	dawn_tcp_newreno.acked(c, 19 * MSS, f->now_us);
+	dawn_tcp_newreno.loss(c, 5 * MSS);
+	c->cwnd = c->ssthresh;
+	assert_int_equal(c->cwnd, 5 * MSS / 2);
+	dawn_tcp_newreno.acked(c, 1, f->now_us);
+	assert_int_equal(c->cwnd, 7 * MSS / 2);
+	dawn_tcp_newreno.acked(c, 2 * MSS, f->now_us); /* and MSS / 2 is left */
+	assert_int_equal(c->cwnd, 7 * MSS / 2);
+	dawn_tcp_newreno.acked(c, MSS / 2, f->now_us);
+	assert_int_equal(c->cwnd, 9 * MSS / 2);
+	c->cwnd = 1 << 30;
+	c->ssthresh = INT32_MAX;
+	dawn_tcp_newreno.acked(c, MSS, f->now_us);
+	assert_int_equal(c->cwnd, 1 << 30);
 }
 
 static double seconds(void)
@@ -211,15 +355,127 @@ static void long_receive(void **state)
 	assert_true(acks >= segments / 2 - 1 && acks <= segments / 2 + 1);
 }
 
+/* RFC 8985, 6.2, step 4: a window that D-SACK made larger stays so for sixteen
+ * recoveries, and does not grow for ever. */
+static void reordering_window_lasts(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_tcp *c = &f->c;
+	const struct tcp_ack a = { .dsack = true };
+
+	assert_int_equal(c->reo_mult, 1);
+	dawn_tcp_rack_done(c);
+	assert_int_equal(c->reo_mult, 1);
+	dawn_tcp_rack_dsack(c, &a);
+	for (int i = 0; i < 15; i++)
+		dawn_tcp_rack_done(c);
+	assert_int_equal(c->reo_mult, 2);
+	dawn_tcp_rack_done(c);
+	assert_int_equal(c->reo_mult, 1);
+	for (int i = 0; i < 300; i++) /* nothing is out: each is a round */
+		dawn_tcp_rack_dsack(c, &a);
+	assert_int_equal(c->reo_mult, UINT8_MAX);
+	dawn_tcp_rack_done(c);
+	assert_int_equal(c->reo_mult, UINT8_MAX);
+}
+
+struct overtaken_case {
+	const char *name;
+	bool overtaken;
+	struct dawn_tcp_seg seg; /* seq and ack: less what the entry says */
+	uint8_t out;             /* unacknowledged bytes */
+};
+
+#define OLD(seq_, ack_) .flags = DAWN_TCP_ACK, .seq = (seq_), .ack = (ack_)
+#define TS(val)         .has_ts = true, .tsval = (val)
+
+static const struct overtaken_case overtaken_cases[] = {
+	{ "old numbers", true, { OLD(-40U, -100U) }, 0 },
+	{ "old ack", true, { OLD(0, -1U), TS(0) }, 0 },
+	{ "old ack, data in flight", true, { OLD(0, -1U) }, 9 },
+	{ "old seq", true, { OLD(-2U, 0) }, 0 },
+	{ "old timestamp", true, { OLD(0, 0), TS(-1U) }, 0 },
+	{ "old timestamp of a SACK",
+	  true,
+	  { OLD(0, 0), TS(-1U), .sack_count = 1 },
+	  9 },
+	{ "keep-alive with an old ack", true, { OLD(-1U, -1U) }, 0 },
+	{ "window or duplicate", false, { OLD(0, 0), TS(0) }, 0 },
+	{ "keep-alive", false, { OLD(-1U, 0), TS(0) }, 0 },
+	{ "SACK", false, { OLD(-2U, -1U), .sack_count = 1 }, 9 },
+	{ "new ack", false, { OLD(-2U, 1), TS(-1U) }, 9 },
+	{ "new seq", false, { OLD(1, -1U), TS(-1U) }, 0 },
+	{ "data", false, { OLD(-9U, -1U), TS(-1U), .len = 1 }, 0 },
+	{ "FIN",
+	  false,
+	  { .flags = DAWN_TCP_ACK | DAWN_TCP_FIN, .seq = -2U },
+	  0 },
+	{ "RST",
+	  false,
+	  { .flags = DAWN_TCP_ACK | DAWN_TCP_RST, .seq = -2U },
+	  0 },
+	{ "SYN",
+	  false,
+	  { .flags = DAWN_TCP_ACK | DAWN_TCP_SYN, .seq = -2U },
+	  0 },
+	{ "no ACK", false, { .flags = 0, .seq = -2U }, 0 },
+};
+
+/* With numbers that wrap at the entry's, and elsewhere. */
+static void overtaken(void **state)
+{
+	static const uint32_t bases[] = { 0, 1, 5, 1U << 31, -1U, 77 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
+		for (size_t k = 0;
+		     k < sizeof(overtaken_cases) / sizeof(*overtaken_cases);
+		     k++) {
+			const struct overtaken_case *t = &overtaken_cases[k];
+			struct dawn_tcp_seg seg = t->seg;
+			struct dawn_flow f = {
+				.flags = DAWN_FLOW_TS,
+				.rcv_nxt = bases[i],
+				.snd_una = bases[i] + 3,
+				.snd_nxt = bases[i] + 3 + t->out,
+				.ts_recent = bases[i] + 7,
+			};
+
+			seg.seq += f.rcv_nxt;
+			seg.ack += f.snd_una;
+			seg.tsval += f.ts_recent;
+			if (dawn_tcp_overtaken(&f, &seg) != t->overtaken)
+				fail_msg("%s, base %u", t->name, bases[i]);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(adopt_refuses, setup, teardown),
 		cmocka_unit_test(size_is_small),
+		cmocka_unit_test(overtaken),
 		cmocka_unit_test_setup_teardown(counts_can_be_cleared, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(doubt_needs_two_lies, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(doubt_of_a_tiny_mss, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(rtt_is_bounded, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(empty_ring_starts_over, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(adopted_dupacks_bounded, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(sack_blocks_are_four, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(newreno_counts, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(long_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_receive, setup, teardown),
+		cmocka_unit_test_setup_teardown(reordering_window_lasts, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("tcp api", tests, NULL, NULL);

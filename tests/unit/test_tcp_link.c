@@ -9,6 +9,7 @@
  * took, that nobody sends beyond what was offered, that no window shrinks, and
  * that dawn_tcp_would_progress() foretells progress.
  */
+#include <math.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -16,10 +17,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "user/net/tcp_conn.h"
+#include "tests/unit/tcp_invariants.h"
 
 #define FLIGHT_MAX 8192
 #define SEG_BYTES  1500
+#define RECS       256
 
 struct params {
 	const char *name;
@@ -29,12 +31,13 @@ struct params {
 	uint32_t rcv_ring, snd_ring;
 	uint32_t delay_us, jitter_us;
 	uint32_t loss_permille, dup_permille;
-	uint32_t read_every_us; /* 0: at once */
-	uint32_t read_bytes;    /* at most, each time; 0: all */
-	uint32_t ping;          /* > 0: side 0 asks with so many bytes, side 1
+	uint32_t read_every_us;  /* 0: at once */
+	uint32_t read_bytes;     /* at most, each time; 0: all */
+	uint32_t ping;           /* > 0: side 0 asks with so many bytes, side 1
 				 * answers with bytes[1] / bytes[0] as many */
-	bool reopen;            /* through a flow entry, when it can */
-	uint64_t limit_s;       /* virtual */
+	bool reopen;             /* through a flow entry, when it can */
+	uint64_t limit_s;        /* virtual */
+	uint32_t mathis_percent; /* goodput at least, of the model's; or 0 */
 };
 
 struct packet {
@@ -48,6 +51,7 @@ struct packet {
 struct side {
 	struct dawn_tcp c;
 	struct dawn_ring rcv, snd;
+	struct dawn_tcp_recs recs;
 	uint32_t wrote, got;
 	uint32_t may_write; /* in ping mode */
 	bool eof;
@@ -243,6 +247,7 @@ static void side_open(struct sim *s, int i, const struct dawn_flow *f)
 		.flow = f,
 		.rcv = me->rcv,
 		.snd = me->snd,
+		.recs = me->recs,
 		.ts_offset = 0xfffffff0U + (uint32_t)i,
 		.now_us = s->now_us,
 		.user_timeout_ms = 100000000,
@@ -287,6 +292,9 @@ static void turn(struct sim *s, int i, unsigned int events)
 	app_write(s, i);
 	flush(s, i);
 	maybe_reopen(s, i);
+	if (tcp_broken(&me->c))
+		fail_msg("%s: does not hold: not %s", s->p->name,
+			 tcp_broken(&me->c));
 }
 
 /* Nobody is there any more: what the flow table's owner would answer. */
@@ -384,6 +392,10 @@ static void sim_open(struct sim *s)
 					      s->p->rcv_ring };
 		me->snd = (struct dawn_ring){ malloc(s->p->snd_ring),
 					      s->p->snd_ring };
+		me->recs = (struct dawn_tcp_recs){
+			malloc(RECS * sizeof(*me->recs.mem)), RECS
+		};
+		assert_non_null(me->recs.mem);
 		assert_non_null(me->rcv.mem);
 		assert_non_null(me->snd.mem);
 		side_open(s, i, &f);
@@ -397,8 +409,29 @@ static void sim_close(struct sim *s)
 	for (int i = 0; i < 2; i++) {
 		free(s->side[i].rcv.mem);
 		free(s->side[i].snd.mem);
+		free(s->side[i].recs.mem);
 	}
 	free(s);
+}
+
+/* Round trips that NewReno needs by its law: a window of sqrt(3/2) / sqrt(p)
+ * segments on average (Mathis et al.). Slow start before the first loss is
+ * faster, a late repair slower. */
+static double mathis_rtts(const struct params *p)
+{
+	double segments = p->bytes[0] / (p->mss - 12.0);
+
+	return segments / sqrt(1.5 / (p->loss_permille / 1000.0));
+}
+
+static void check_goodput(const struct params *p, uint64_t took_ms)
+{
+	double rtts = took_ms * 1000.0 / (2.0 * p->delay_us);
+	double percent = 100 * mathis_rtts(p) / rtts;
+
+	print_message("%-28s %.0f round trips, %.0f %% of the model\n", p->name,
+		      rtts, percent);
+	assert_true(percent >= p->mathis_percent);
 }
 
 static void sim_run(const struct params *p, uint64_t seed)
@@ -435,6 +468,8 @@ static void sim_run(const struct params *p, uint64_t seed)
 		s->side[1].c.counts.rto, s->side[0].c.counts.fast_retransmit,
 		s->side[1].c.counts.fast_retransmit,
 		s->side[0].reopened + s->side[1].reopened);
+	if (p->mathis_percent)
+		check_goodput(p, took);
 	sim_close(s);
 }
 
@@ -443,6 +478,10 @@ static void sim_run(const struct params *p, uint64_t seed)
 #define BULK                                                          \
 	.bytes = { 5 * MB, 5 * MB }, .mss = 1460, .rcv_ring = 262144, \
 	.snd_ring = 262144, .delay_us = 5000
+
+#define GOODPUT(n)                                                        \
+	.bytes = { n, 1 }, .mss = 1460, .flags = ALL, .rcv_ring = 262144, \
+	.snd_ring = 262144
 
 static const struct params runs[] = {
 	{ "bulk, no loss", BULK, .flags = ALL, .limit_s = 5 },
@@ -462,6 +501,12 @@ static const struct params runs[] = {
 	  .limit_s = 7200 },
 	{ "bulk, 20 %, no options", BULK, .loss_permille = 200,
 	  .dup_permille = 50, .limit_s = 7200 },
+	{ "goodput, 1 %, 20 ms", GOODPUT(10 * MB), .delay_us = 10000,
+	  .loss_permille = 10, .mathis_percent = 70, .limit_s = 60 },
+	{ "goodput, 1 %, 100 ms", GOODPUT(10 * MB), .delay_us = 50000,
+	  .loss_permille = 10, .mathis_percent = 70, .limit_s = 300 },
+	{ "goodput, 0.1 %, 20 ms", GOODPUT(40 * MB), .delay_us = 10000,
+	  .loss_permille = 1, .mathis_percent = 70, .limit_s = 60 },
 	{ "slow reader", .bytes = { MB, MB / 4 }, .flags = ALL, .mss = 1460,
 	  .rcv_ring = 16384, .snd_ring = 16384, .delay_us = 2000,
 	  .read_every_us = 30000, .read_bytes = 5000, .limit_s = 60 },

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Reassembly against an oracle: a byte map that knows nothing of ranges, rings
- * or sequence arithmetic. Segments of a short stream, cut at random, with
- * overlaps that disagree, duplicates and a FIN, in every order, with numbers
- * that wrap and a ring that wraps. */
+ * or sequence arithmetic.
+ *
+ *   every_sequence  every segment a short stream can have (each start and end,
+ *                   with and without FIN), in every sequence of up to six, so
+ *                   all orders, overlaps and repetitions. No two of a sequence
+ *                   agree about a byte. Numbers wrap within the stream, and the
+ *                   ring does.
+ *   every_window    the same with less depth and a ring that the stream does
+ *                   not fit, while an application reads
+ *   every_order     longer streams cut at random, in every order
+ *
+ * The number of sequences is printed. With a sanitizer, or if DAWN_TEST_SHORT is
+ * set, the depth is one less.
+ */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -28,6 +39,8 @@ struct oracle {
 	uint8_t byte[STREAM + 1];
 	int fin; /* where, -1: unknown */
 	int nxt; /* first missing */
+	int read;
+	int room; /* beyond what is read, 0: no bound */
 };
 
 static uint64_t rng_state;
@@ -57,12 +70,18 @@ static int oracle_last(const struct oracle *o)
 static void oracle_take(struct oracle *o, const struct piece *p)
 {
 	bool done = o->fin >= 0 && o->nxt == o->fin;
+	int end = p->end;
+	bool fin = p->fin;
 
 	if (done || p->end + p->fin <= o->nxt)
 		return;
-	if (p->fin && o->fin < 0 && oracle_last(o) <= p->end)
+	if (o->room && end > o->read + o->room) { /* and so no FIN */
+		end = o->read + o->room;
+		fin = false;
+	}
+	if (fin && o->fin < 0 && oracle_last(o) <= p->end)
 		o->fin = p->end;
-	for (int i = p->start; i < p->end; i++) {
+	for (int i = p->start; i < end; i++) {
 		if (o->have[i] || (o->fin >= 0 && i >= o->fin))
 			continue;
 		o->have[i] = true;
@@ -78,7 +97,7 @@ struct engine {
 	uint32_t base;
 };
 
-static void engine_open(struct engine *e, uint32_t base)
+static void engine_open(struct engine *e, uint32_t base, uint32_t ring)
 {
 	struct dawn_flow f = {
 		.state = DAWN_TCP_ESTABLISHED,
@@ -91,7 +110,7 @@ static void engine_open(struct engine *e, uint32_t base)
 	};
 	struct dawn_tcp_open o = {
 		.flow = &f,
-		.rcv = { e->rcv, RING },
+		.rcv = { e->rcv, ring },
 		.snd = { e->snd, sizeof(e->snd) },
 		.now_us = 1000000,
 	};
@@ -119,24 +138,63 @@ static void engine_take(struct engine *e, const struct piece *p)
 	dawn_tcp_input(&e->c, &seg, 1000000);
 }
 
-static void compare(struct engine *e, const struct oracle *o)
+static uint8_t ring_byte(const struct engine *e, int at)
+{
+	uint32_t pos = e->base + (uint32_t)at + e->c.rcv_shift;
+
+	return e->rcv[pos & (e->c.rcv.size - 1)];
+}
+
+static bool engine_holds(const struct engine *e, int at)
+{
+	uint32_t seq = e->base + (uint32_t)at;
+
+	for (int r = 0; r < e->c.ooo_count; r++)
+		if (seq - e->c.ooo[r].start <
+		    e->c.ooo[r].end - e->c.ooo[r].start)
+			return true;
+	return false;
+}
+
+/* Is the engine's list what it promises: sorted, disjoint, not touching, and
+ * all of it beyond rcv_nxt? */
+static bool list_in_order(const struct engine *e)
+{
+	uint32_t at = e->c.rcv_nxt;
+
+	for (int r = 0; r < e->c.ooo_count; r++) {
+		if (!dawn_seq_gt(e->c.ooo[r].start, at) ||
+		    !dawn_seq_gt(e->c.ooo[r].end, e->c.ooo[r].start))
+			return false;
+		at = e->c.ooo[r].end;
+	}
+	return true;
+}
+
+static bool agree(const struct engine *e, const struct oracle *o, int stream)
 {
 	bool done = o->fin >= 0 && o->nxt == o->fin;
+
+	if (e->c.rcv_nxt - e->base != (uint32_t)(o->nxt + done) ||
+	    e->c.rcv_read - e->base != (uint32_t)o->read ||
+	    e->c.state != (done ? DAWN_TCP_CLOSE_WAIT : DAWN_TCP_ESTABLISHED) ||
+	    !list_in_order(e))
+		return false;
+	for (int i = o->read; i < stream; i++) {
+		if (i > o->nxt && engine_holds(e, i) != o->have[i])
+			return false;
+		if (o->have[i] && ring_byte(e, i) != o->byte[i])
+			return false;
+	}
+	return true;
+}
+
+static void compare(struct engine *e, const struct oracle *o)
+{
 	uint32_t len;
 	const uint8_t *p;
 
-	assert_int_equal(e->c.rcv_nxt - e->base, o->nxt + done);
-	assert_int_equal(dawn_tcp_readable(&e->c), o->nxt);
-	assert_int_equal(dawn_tcp_state(&e->c),
-			 done ? DAWN_TCP_CLOSE_WAIT : DAWN_TCP_ESTABLISHED);
-	for (int i = o->nxt + 1; i < STREAM; i++) {
-		bool held = false;
-
-		for (int r = 0; r < e->c.ooo_count; r++)
-			held |= (uint32_t)i - (e->c.ooo[r].start - e->base) <
-				e->c.ooo[r].end - e->c.ooo[r].start;
-		assert_int_equal(held, o->have[i]);
-	}
+	assert_true(agree(e, o, STREAM));
 	p = dawn_tcp_linearize(&e->c, &len);
 	assert_int_equal(len, o->nxt);
 	assert_memory_equal(p, o->byte, len);
@@ -150,7 +208,7 @@ static void run_order(const struct piece *set, const int *order, int n,
 	struct oracle o = { .fin = -1 };
 	struct engine e;
 
-	engine_open(&e, base);
+	engine_open(&e, base, RING);
 	for (int i = 0; i < n; i++) {
 		oracle_take(&o, &set[order[i]]);
 		engine_take(&e, &set[order[i]]);
@@ -229,9 +287,150 @@ static void every_order(void **state)
 	assert_true(runs > 10000);
 }
 
+/* ---- every sequence ---- */
+
+#define KINDS_MAX 64
+
+struct search {
+	int stream, depth, reads;
+	uint32_t base;
+	struct piece kind[KINDS_MAX];
+	int kinds;
+	int path[SEGS_MAX];
+	long runs;
+};
+
+struct both {
+	struct engine e;
+	struct oracle o;
+};
+
+static void add_kinds(struct search *s)
+{
+	for (int start = 0; start <= s->stream; start++)
+		for (int end = start; end <= s->stream; end++)
+			for (int fin = start == end; fin < 2; fin++)
+				s->kind[s->kinds++] =
+					(struct piece){ start, end, fin, 0 };
+	assert_true(s->kinds + s->reads <= KINDS_MAX);
+}
+
+static void copy_both(struct both *to, const struct both *from)
+{
+	memcpy(to, from, sizeof(*to));
+	to->e.c.rcv.mem = to->e.rcv;
+	to->e.c.snd.mem = to->e.snd;
+}
+
+/* One byte, through the call that may turn the ring. */
+static void read_byte(struct both *b)
+{
+	uint32_t len;
+	const uint8_t *p = dawn_tcp_linearize(&b->e.c, &len);
+
+	assert_int_equal(len, b->o.nxt - b->o.read);
+	if (!len)
+		return;
+	assert_int_equal(*p, b->o.byte[b->o.read]);
+	dawn_tcp_consume(&b->e.c, 1);
+	b->o.read++;
+}
+
+static void tell(const struct search *s, int depth)
+{
+	for (int i = 0; i <= depth; i++) {
+		const struct piece *p = &s->kind[s->path[i]];
+
+		if (s->path[i] >= s->kinds)
+			print_message("read\n");
+		else
+			print_message("[%d, %d)%s\n", p->start, p->end,
+				      p->fin ? " FIN" : "");
+	}
+	fail_msg("base %#x", s->base);
+}
+
+static void search(struct search *s, const struct both *from, int depth)
+{
+	struct both b;
+
+	for (int k = 0; k < s->kinds + s->reads; k++) {
+		struct piece p = s->kind[k];
+
+		s->path[depth] = k;
+		copy_both(&b, from);
+		if (k < s->kinds) {
+			p.salt = (uint8_t)depth;
+			oracle_take(&b.o, &p);
+			engine_take(&b.e, &p);
+		} else {
+			read_byte(&b);
+		}
+		if (!agree(&b.e, &b.o, s->stream))
+			tell(s, depth);
+		if (depth + 1 < s->depth)
+			search(s, &b, depth + 1);
+		else
+			s->runs++;
+	}
+}
+
+static long search_all(int stream, int depth, int room, uint32_t base)
+{
+	struct search s = {
+		.stream = stream,
+		.depth = depth,
+		.reads = room ? 1 : 0,
+		.base = base,
+	};
+	static struct both b;
+
+#ifdef __SANITIZE_ADDRESS__
+	s.depth--;
+#else
+	if (getenv("DAWN_TEST_SHORT"))
+		s.depth--;
+#endif
+	add_kinds(&s);
+	memset(&b, 0, sizeof(b));
+	b.o.fin = -1;
+	b.o.room = room;
+	engine_open(&b.e, base, room ? (uint32_t)room : 8);
+	search(&s, &b, 0);
+	return s.runs;
+}
+
+static void every_sequence(void **state)
+{
+	long runs = 0;
+
+	(void)state;
+	runs += search_all(3, 6, 0, 0xfffffffe); /* 15 kinds: 11 million */
+	runs += search_all(3, 6, 0, 0x7ffffffe);
+	runs += search_all(4, 5, 0, 0xfffffffd); /* 25 kinds: 10 million */
+	runs += search_all(5, 4, 0, 0xfffffffc);
+	runs += search_all(6, 4, 0, 0xffffffff); /* three ranges apart */
+	print_message("%ld sequences\n", runs);
+	assert_true(runs > 200000);
+}
+
+static void every_window(void **state)
+{
+	long runs = 0;
+
+	(void)state;
+	runs += search_all(5, 4, 4, 0xfffffffe);
+	runs += search_all(4, 5, 2, 0xffffffff);
+	runs += search_all(6, 4, 4, 0x7ffffffd);
+	print_message("%ld sequences\n", runs);
+	assert_true(runs > 100000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_sequence),
+		cmocka_unit_test(every_window),
 		cmocka_unit_test(every_order),
 	};
 

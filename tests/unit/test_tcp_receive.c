@@ -161,7 +161,7 @@ static const struct script_case cases[] = {
 
 	/* ---- window we offer ---- */
 	{ "window-idle", "9293 3.8.6", "", "< A 0+1; +40; > A 0 a1 w65534" },
-	{ "window-idle-scaled", "7323 2.3", "ws=7 rcv=1048576",
+	{ "window-idle-scaled", "7323 2.3", "ws=7 rcv=262144",
 	  "< A 0+1; r 1; +40; > A 0 a1 w2048" },
 	{ "window-scale-bounded-by-ring", "7323 2.3",
 	  "ws=7 rcv=65536 adv=65536",

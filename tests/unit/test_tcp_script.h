@@ -7,7 +7,7 @@
  * script runs several times, with bases that wrap in its middle.
  *
  *   < FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR | -t] [sA-B]...   inject
- *       FLAGS of A F S R P U; X: payload that disagrees. ack, window and
+ *       FLAGS of A F S R P U E C or -; X: payload that disagrees. ack, window and
  *       timestamps stay what they were when left out.
  *   <y, <n    the same, and dawn_tcp_would_progress() must say so
  *   > FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR] [sA-B]...        expect next
@@ -18,12 +18,18 @@
  *   r N           read (compare, consume) N bytes
  *   fin, abort    dawn_tcp_shutdown(), dawn_tcp_abort()
  *   icmp SEQ MTU HARD
- *   ev LETTERS    events since the last: D S E R T C P, or -
+ *   ev LETTERS    events since the last: D S E R T C P, or -; ? any
  *   st STATE      see states[] below
  *   rd N, space N, cwnd N, ssth N, rto MS, srtt US, smss N, q 0|1, settled 0|1
  *   dl N|never    ms until the deadline
  *   n LETTER N    counter: r(etransmit) t(imeout) f(ast) o(oo) c(hallenge) x(rst)
+ *                 l(ost, by RACK) p(robes, TLP) u(ndone)
+ *   fl N, ls N, sk N   bytes in flight, records to be sent again, bytes SACKED
+ *   recs N        lend other memory for N records
  *   stop, go      do not call output; call it again
+ *   grow r|s N    dawn_tcp_grow_rcv(), _snd(); spare r|s N: the ring of N bytes
+ *                 is given back, 0: it is not
+ *   short r|s 0|1 dawn_tcp_rcv_short(), _snd_short()
  *   reopen        export into a flow entry and open from it
  */
 #ifndef DAWN_TEST_TCP_SCRIPT_H
@@ -36,7 +42,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "user/net/tcp_conn.h"
+#include "tests/unit/tcp_invariants.h"
 
 struct script_case {
 	const char *name;
@@ -172,7 +178,7 @@ static void parse_seq(const char *word, uint32_t *seq, uint32_t *len)
 
 static uint8_t parse_flags(const char *word)
 {
-	static const char letters[] = "FSRPAU";
+	static const char letters[] = "FSRPAUEC";
 	uint8_t flags = 0;
 
 	for (; *word; word++) {
@@ -370,9 +376,9 @@ static void script_read(struct script *s, uint32_t n)
 static void script_events(struct script *s, const char *word)
 {
 	static const char letters[] = "DSERTCP";
-	unsigned int want = 0;
+	unsigned int want = *word == '?' ? s->events : 0;
 
-	for (; *word && *word != '-'; word++)
+	for (; *word && !strchr("-?", *word); word++)
 		want |= 1U << (strchr(letters, *word) - letters);
 	if (s->events != want)
 		script_fail(s, "events are %#x", s->events);
@@ -412,6 +418,25 @@ static void script_reopen(struct script *s)
 		script_fail(s, "export does not round-trip");
 }
 
+static struct dawn_tcp_recs script_recs(uint32_t size)
+{
+	struct dawn_tcp_recs recs = { malloc(size * sizeof(*recs.mem)), size };
+
+	assert_non_null(recs.mem);
+	memset(recs.mem, 0xee, size * sizeof(*recs.mem));
+	return recs;
+}
+
+static void script_move(struct script *s, uint32_t size)
+{
+	struct dawn_tcp_recs to = script_recs(size), old = s->open.recs;
+
+	if (dawn_tcp_recs_move(&s->c, to))
+		script_fail(s, "refused");
+	s->open.recs = to;
+	free(old.mem);
+}
+
 static void script_icmp(struct script *s, char *save)
 {
 	uint32_t v[3] = { 0 };
@@ -422,6 +447,50 @@ static void script_icmp(struct script *s, char *save)
 		v[i] = word ? (uint32_t)strtol(word, NULL, 0) : 0;
 	}
 	dawn_tcp_icmp_error(&s->c, v[0] + s->snd_base, v[1], v[2], s->now_us);
+	script_drain(s);
+}
+
+static uint8_t *script_ring(uint32_t size)
+{
+	uint8_t *mem = malloc(size);
+
+	assert_non_null(mem);
+	memset(mem, 0xee, size);
+	return mem;
+}
+
+/* grow, spare, short */
+static void script_rings(struct script *s, const char *what, char *save)
+{
+	bool rcv = *strtok_r(NULL, " ", &save) == 'r';
+	uint32_t n = (uint32_t)strtoul(strtok_r(NULL, " ", &save), NULL, 0);
+	struct dawn_ring *ring = rcv ? &s->open.rcv : &s->open.snd;
+	struct dawn_ring old, to = { NULL, n };
+	uint32_t got = n;
+
+	if (!strcmp(what, "short")) {
+		got = rcv ? dawn_tcp_rcv_short(&s->c)
+			  : dawn_tcp_snd_short(&s->c);
+	} else if (!strcmp(what, "spare")) {
+		old = rcv ? dawn_tcp_spare_rcv(&s->c)
+			  : dawn_tcp_spare_snd(&s->c);
+		got = old.size;
+		if (got) {
+			free(ring->mem);
+			*ring = (struct dawn_ring){ NULL, 0 };
+		}
+	} else {
+		to.mem = script_ring(n);
+		old = rcv ? dawn_tcp_grow_rcv(&s->c, to)
+			  : dawn_tcp_grow_snd(&s->c, to);
+		assert_ptr_equal(old.mem, ring->mem);
+		memset(old.mem, 0xee, old.size); /* not used any more */
+		free(old.mem);
+		*ring = to;
+	}
+	if (got != n)
+		script_fail(s, "it is %u", got);
+	s->checks++;
 	script_drain(s);
 }
 
@@ -447,6 +516,12 @@ static uint64_t script_value(struct script *s, const char *what)
 		return dawn_tcp_quiescent(&s->c);
 	if (!strcmp(what, "settled"))
 		return dawn_tcp_settled(&s->c);
+	if (!strcmp(what, "fl"))
+		return s->c.in_flight;
+	if (!strcmp(what, "ls"))
+		return s->c.lost_segs;
+	if (!strcmp(what, "sk"))
+		return s->c.sacked;
 	if (!strcmp(what, "st"))
 		return dawn_tcp_state(&s->c);
 	if (!strcmp(what, "dl"))
@@ -459,8 +534,10 @@ static uint64_t script_counter(struct script *s, char letter)
 	const struct dawn_tcp_counts *n = dawn_tcp_counts(&s->c);
 	const uint32_t values[] = { n->retransmit,      n->rto,
 				    n->fast_retransmit, n->ooo,
-				    n->challenge_ack,   n->rst_sent };
-	static const char letters[] = "rtfocx";
+				    n->challenge_ack,   n->rst_sent,
+				    n->rack_lost,       n->tlp,
+				    n->spurious };
+	static const char letters[] = "rtfocxlpu";
 	const char *at = strchr(letters, letter);
 
 	if (!at)
@@ -524,6 +601,12 @@ static void script_statement(struct script *s, char *text)
 		script_events(s, strtok_r(NULL, " ", &save));
 	else if (!strcmp(word, "icmp"))
 		script_icmp(s, save);
+	else if (!strcmp(word, "grow") || !strcmp(word, "spare") ||
+		 !strcmp(word, "short"))
+		script_rings(s, word, save);
+	else if (!strcmp(word, "recs"))
+		script_move(s, (uint32_t)strtoul(strtok_r(NULL, " ", &save),
+						 NULL, 0));
 	else if (!strcmp(word, "reopen"))
 		script_reopen(s);
 	else if (!strcmp(word, "stop"))
@@ -590,6 +673,11 @@ static void script_flow(struct script *s)
 	f->rcv_nxt = s->rcv_base;
 	f->snd_nxt = s->snd_base;
 	f->snd_una = s->snd_base - opt_num(s, "unacked", 0);
+	if (opt_find(s->tcase->opts, "resp", &v)) {
+		f->resp_kind = DAWN_RESP_GET;
+		f->resp_len = opt_num(s, "resp", 0);
+		f->resp_seq = s->snd_base - f->resp_len;
+	}
 	f->snd_wnd = opt_num(s, "wnd", 65535);
 	f->rcv_adv =
 		f->rcv_nxt +
@@ -616,19 +704,10 @@ static const struct {
 };
 #define BASES (int)(sizeof(bases) / sizeof(bases[0]))
 
-static uint8_t *script_ring(uint32_t size)
-{
-	uint8_t *mem = malloc(size);
-
-	assert_non_null(mem);
-	memset(mem, 0xee, size);
-	return mem;
-}
-
 static int script_run(const struct script_case *tcase, int run)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	const char *at = tcase->script;
+	const char *at = tcase->script, *broken;
 	int checks;
 
 	assert_non_null(s);
@@ -654,6 +733,7 @@ static int script_run(const struct script_case *tcase, int run)
 	};
 	s->open.rcv.mem = script_ring(s->open.rcv.size);
 	s->open.snd.mem = script_ring(s->open.snd.size);
+	s->open.recs = script_recs(opt_num(s, "recs", 128));
 	script_open(s);
 	while (*at) {
 		size_t len = strcspn(at, ";");
@@ -661,12 +741,16 @@ static int script_run(const struct script_case *tcase, int run)
 
 		snprintf(text, sizeof(text), "%.*s", (int)len, at);
 		script_statement(s, text);
+		broken = tcp_broken(&s->c);
+		if (broken)
+			script_fail(s, "does not hold: not %s", broken);
 		at += len + (at[len] == ';');
 	}
 	script_statement(s, ".");
 	checks = s->checks;
 	free(s->open.rcv.mem);
 	free(s->open.snd.mem);
+	free(s->open.recs.mem);
 	free(s);
 	return checks;
 }

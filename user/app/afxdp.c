@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maps/proven.h"
 #include "user/app/date.h"
 #include "user/app/memory.h"
 #include "user/cache/kcache.h"
+#include "user/io/netif.h"
 
 #define ADDRESSES_MAX 64
-#define FLOWS_PER_SET (DAWN_FLOW_WAYS * 3 / 4)
 
 struct dawn_afxdp {
 	const struct dawn_options *o;
@@ -26,18 +27,6 @@ struct dawn_afxdp {
 };
 
 /* --- opening ------------------------------------------------------------- */
-
-static uint32_t flow_sets(uint32_t flows)
-{
-	uint32_t sets = 1;
-
-	if (!flows)
-		return 0;
-	while (sets < DAWN_FLOW_SETS_MAX && sets * FLOWS_PER_SET < flows)
-		sets *= 2;
-	/* A word of `unacked` is 8 sets. */
-	return sets < 8 ? 8 : sets;
-}
 
 static int open_kcache(struct dawn_afxdp *a, struct dawn_error *e)
 {
@@ -80,7 +69,7 @@ static int open_xdp(struct dawn_afxdp *a, struct dawn_error *e)
 	const struct dawn_xdp_options xo = {
 		.ifname = a->o->ifname,
 		.mode = (enum dawn_xdp_mode)a->o->mode,
-		.flow_sets = flow_sets(a->o->flows),
+		.flow_sets = a->o->flows ? dawn_flow_sets_for(a->o->flows) : 0,
 		.slots = a->o->slots,
 		.serve = true,
 	};
@@ -180,6 +169,7 @@ int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
 		.zero_copy = a->o->zero_copy,
 		.ring_size = dawn_memory_ring(a->xdp.queues),
 		.memory_bytes = reactor_memory(a),
+		.idle_ms = a->o->idle_s * 1000,
 	};
 
 	if (!a->incarnation) {
@@ -239,7 +229,13 @@ static int add(struct dawn_afxdp *a, const struct dawn_addr *addr,
 		.port = htons((uint16_t)port),
 		.proto = proto,
 	};
-	int id = dawn_xdp_add_service(&a->xdp, &key, kind, group, e);
+	struct dawn_service want = {
+		.kind = (uint8_t)kind,
+		.group = group,
+		.ttl = (uint8_t)a->o->ttl,
+		.dscp = (uint8_t)a->o->dscp,
+	};
+	int id = dawn_xdp_add_service(&a->xdp, &key, &want, e);
 
 	return id < 0 ? id : 0;
 }
@@ -279,6 +275,17 @@ int dawn_afxdp_register(struct dawn_afxdp *a, struct dawn_error *e)
 	return 0;
 }
 
+void dawn_afxdp_mtu(struct dawn_afxdp *a)
+{
+	struct dawn_if i;
+	uint32_t mtu;
+
+	if (dawn_if_get(&i, a->xdp.ifindex))
+		return; /* it is gone, which is told by other ways */
+	mtu = i.mtu < UINT16_MAX ? i.mtu : UINT16_MAX;
+	__atomic_store_n(&a->xdp.config->mtu, (uint16_t)mtu, __ATOMIC_RELAXED);
+}
+
 /* --- the start line ------------------------------------------------------ */
 
 __attribute__((format(printf, 3, 4))) static void
@@ -315,6 +322,7 @@ void dawn_afxdp_describe(const struct dawn_afxdp *a, char *text, size_t size)
 {
 	const struct dawn_config *c = a->xdp.config;
 	uint64_t maps = (uint64_t)c->flow_sets * DAWN_FLOW_SET_SIZE +
+			c->proven_lines * sizeof(struct dawn_proven) +
 			(uint64_t)c->slots * DAWN_SLOT_SIZE;
 
 	text[0] = '\0';

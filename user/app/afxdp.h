@@ -56,6 +56,9 @@ int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
  * there. Return: 0 or negative errno with e->text filled. */
 int dawn_afxdp_register(struct dawn_afxdp *a, struct dawn_error *e);
 
+/* Tell both halves the interface's MTU; again whenever it may have changed. */
+void dawn_afxdp_mtu(struct dawn_afxdp *a);
+
 /* The counters shared with readers outside, of one thread. */
 struct dawn_reactor_stats *dawn_afxdp_stats(struct dawn_afxdp *a,
 					    uint32_t queue);

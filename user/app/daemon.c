@@ -223,6 +223,13 @@ static void addresses_changed(struct dawn_netwatch *w)
 		fprintf(stderr, "dawnd: %s\n", e.text);
 }
 
+static void mtu_changed(struct dawn_netwatch *w)
+{
+	struct dawn_daemon *d = CONTAINER(w, struct dawn_daemon, watch);
+
+	dawn_afxdp_mtu(d->afxdp);
+}
+
 static void second_fire(struct dawn_timer *t, uint64_t now_us)
 {
 	struct dawn_daemon *d = CONTAINER(t, struct dawn_daemon, second);
@@ -380,7 +387,10 @@ static int open_files(struct dawn_daemon *d, struct dawn_error *e)
 static int make_worker(struct dawn_daemon *d, uint32_t index,
 		       struct dawn_error *e)
 {
-	struct dawn_http_options ho = { .files = d->files };
+	struct dawn_http_options ho = {
+		.files = d->files,
+		.idle_timeout_ms = d->o->idle_s * 1000ULL,
+	};
 	struct worker *w = &d->worker[index];
 	int err = 0;
 
@@ -425,9 +435,11 @@ static int start_kernel_half(struct dawn_daemon *d, struct dawn_error *e)
 	d->watch.ifindex = dawn_afxdp_ifindex(d->afxdp);
 	d->watch.gone = interface_gone;
 	d->watch.addresses = addresses_changed;
+	d->watch.mtu = mtu_changed;
 	err = dawn_netwatch_start(&d->watch, loop0(d));
 	if (err)
 		return fail(e, err, "rtnetlink");
+	mtu_changed(&d->watch); /* it may not be what it was at load */
 	d->second.fire = second_fire;
 	err = dawn_loop_timer(loop0(d), &d->second, 0);
 	return err ? fail(e, err, "timer") : 0;

@@ -20,6 +20,7 @@
 /* Flow sets hold 8 and are filled to 3/4 (DESIGN 3). */
 #define FLOWS_MAX   (DAWN_FLOW_SETS_MAX / 4 * 3 * DAWN_FLOW_WAYS)
 #define DRAIN_MAX_S 86400
+#define IDLE_MAX_S  604800 /* entries note times in ms, which wrap */
 
 enum kind {
 	KIND_FLAG,
@@ -161,6 +162,15 @@ static const struct option_row rows[] = {
 	  1 << 20,
 	  NULL,
 	  { NULL } },
+	{ "idle-timeout",
+	  KIND_U32,
+	  AT(idle_s),
+	  "SECONDS",
+	  "close connections idle between requests for so long (75)",
+	  1,
+	  IDLE_MAX_S,
+	  NULL,
+	  { NULL } },
 	{ "memory",
 	  KIND_U32,
 	  AT(memory_mb),
@@ -169,6 +179,24 @@ static const struct option_row rows[] = {
 	  "what is available, at most 256)",
 	  1,
 	  1 << 20,
+	  NULL,
+	  { NULL } },
+	{ "ttl",
+	  KIND_U32,
+	  AT(ttl),
+	  "N",
+	  "time to live of what XDP and AF_XDP send (64)",
+	  1,
+	  255,
+	  NULL,
+	  { NULL } },
+	{ "dscp",
+	  KIND_U32,
+	  AT(dscp),
+	  "N",
+	  "likewise, differentiated services code point (0)",
+	  0,
+	  63,
 	  NULL,
 	  { NULL } },
 	{ "ready-fd",
@@ -340,6 +368,7 @@ static void set_defaults(struct dawn_options *o)
 		.mode = DAWN_XDP_AUTO,
 		.io = DAWN_IO_AUTO,
 		.drain_s = 10,
+		.idle_s = 75,
 		.promote_after = 2,
 		.ready_fd = -1,
 	};

@@ -264,7 +264,7 @@ static int map_flows(struct maps *m, struct dawn_kcache_mem *mem)
 
 	if (n < 0 || words < 0)
 		return (int)(n < 0 ? n : words);
-	/* The program masks with config's number; the maps may be larger. */
+	/* The program uses config's number; the maps may be larger. */
 	if (mem->config->flow_sets < n)
 		n = mem->config->flow_sets;
 	if (words < (int64_t)DAWN_UNACKED_WORDS(n))

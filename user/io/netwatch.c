@@ -13,6 +13,7 @@
 struct changes {
 	bool gone;
 	bool addresses;
+	bool link;
 };
 
 static void note(const struct dawn_netwatch *w, const struct nlmsghdr *nh,
@@ -22,10 +23,15 @@ static void note(const struct dawn_netwatch *w, const struct nlmsghdr *nh,
 	const struct ifaddrmsg *addr = NLMSG_DATA(nh);
 
 	switch (nh->nlmsg_type) {
+	case RTM_NEWLINK:
 	case RTM_DELLINK:
-		if (nh->nlmsg_len >= NLMSG_LENGTH(sizeof(*link)) &&
-		    link->ifi_index == (int)w->ifindex)
+		if (nh->nlmsg_len < NLMSG_LENGTH(sizeof(*link)) ||
+		    link->ifi_index != (int)w->ifindex)
+			break;
+		if (nh->nlmsg_type == RTM_DELLINK)
 			c->gone = true;
+		else
+			c->link = true;
 		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -44,6 +50,7 @@ static void note_overflow(const struct dawn_netwatch *w, struct changes *c)
 	char name[IF_NAMESIZE];
 
 	c->addresses = true;
+	c->link = true;
 	if (!if_indextoname(w->ifindex, name) && errno == ENXIO)
 		c->gone = true;
 }
@@ -68,10 +75,14 @@ static void watch_ready(struct dawn_source *src, uint32_t events)
 			for (; NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left))
 				note(w, nh, &c);
 	}
-	if (c.gone)
+	if (c.gone) {
 		w->gone(w);
-	else if (c.addresses)
+		return;
+	}
+	if (c.addresses)
 		w->addresses(w);
+	if (c.link)
+		w->mtu(w);
 }
 
 int dawn_netwatch_start(struct dawn_netwatch *w, struct dawn_loop *loop)

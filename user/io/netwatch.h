@@ -16,9 +16,11 @@ struct dawn_netwatch {
 	/* It got or lost an address, or the kernel lost track of what it told
 	 * us: look again. */
 	void (*addresses)(struct dawn_netwatch *w);
+	/* Its MTU may have changed: look. */
+	void (*mtu)(struct dawn_netwatch *w);
 };
 
-/* ifindex, gone and addresses are the caller's to set. Return: 0 or negative
+/* ifindex and the callbacks are the caller's to set. Return: 0 or negative
  * errno. */
 int dawn_netwatch_start(struct dawn_netwatch *w, struct dawn_loop *loop);
 

@@ -676,19 +676,17 @@ static uint16_t free_id(int fd)
 }
 
 int dawn_xdp_add_service(struct dawn_xdp *x, const struct dawn_service_key *key,
-			 enum dawn_service_kind kind, uint16_t group,
-			 struct dawn_error *e)
+			 const struct dawn_service *want, struct dawn_error *e)
 {
-	struct dawn_service s = { 0 };
+	struct dawn_service s = { 0 }, now = *want;
 	int lock = dawn_pins_lock_existing(e), err;
 
 	if (lock < 0)
 		return lock;
 	if (bpf_map_lookup_elem(x->map.services, key, &s))
 		s.id = free_id(x->map.services);
-	s.kind = (uint8_t)kind;
-	s.group = group;
-	err = bpf_map_update_elem(x->map.services, key, &s, BPF_ANY);
+	now.id = s.id;
+	err = bpf_map_update_elem(x->map.services, key, &now, BPF_ANY);
 	close(lock);
 	if (err)
 		return dawn_error_set(e, err,
@@ -696,5 +694,5 @@ int dawn_xdp_add_service(struct dawn_xdp *x, const struct dawn_service_key *key,
 				      "most %u)",
 				      x->ifname, strerror(-err),
 				      DAWN_SERVICES_MAX);
-	return s.id;
+	return now.id;
 }

@@ -45,6 +45,7 @@ struct dawn_xdp {
 	char mode_why[128];      /* for the start line */
 	char pin_dir[256];
 	bool adopted;    /* was there already */
+	bool frags;      /* loaded for frames of several buffers */
 	uint32_t queues; /* rx queues of the interface */
 	uint8_t mac[6];
 	int prog_fd;
@@ -52,7 +53,7 @@ struct dawn_xdp {
 	struct {
 		int access, services, flow_table, unacked, cache_index,
 			cache_data, cache_hits, vhosts, stats, reactor_stats,
-			config, queue_sent, xsks;
+			config, queue_sent, xsks, evicted;
 	} map;
 	/* What load did, mmapped; NULL if bpftool loaded it. */
 	struct dawn_load_record *record;
@@ -91,11 +92,10 @@ int dawn_xdp_off(const char *ifname, struct dawn_error *e);
 /* Close fds and mappings; the program stays attached. */
 void dawn_xdp_close(struct dawn_xdp *x);
 
-/* Register a service; the same (address, port, proto) keeps its id. Return: the
- * id (>= 1) or negative errno. */
+/* Register a service; the same (address, port, proto) keeps its id, and want->id
+ * is not looked at. Return: the id (>= 1) or negative errno. */
 int dawn_xdp_add_service(struct dawn_xdp *x, const struct dawn_service_key *key,
-			 enum dawn_service_kind kind, uint16_t group,
-			 struct dawn_error *e);
+			 const struct dawn_service *want, struct dawn_error *e);
 
 /* Is what stands there (half-made or not) of the load with that token? */
 bool dawn_xdp_made_by(const char *ifname, uint64_t confirm_token);

@@ -34,6 +34,7 @@ static const struct {
 	M(config, sizeof(struct dawn_config)),
 	M(queue_sent, sizeof(uint64_t)),
 	M(xsks, sizeof(uint32_t)),
+	M(evicted, 0), /* a ring has no values */
 #undef M
 };
 

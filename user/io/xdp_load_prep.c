@@ -16,7 +16,8 @@
  * - Generic XDP runs behind GRO and sees merged packets up to 64 kB, which fit
  *   no AF_XDP frame: GRO and LRO off, and on a veth segmentation off at the
  *   peer, whose TCP sends such packets too. (In native mode the kernel does
- *   the latter by itself.)
+ *   the latter by itself, unless the program takes frames of several buffers,
+ *   as it does for a large MTU.)
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -174,7 +175,9 @@ static int prep_peer(struct dawn_xdp *x, struct dawn_peer *peer,
 	struct peer_work w = {
 		.ifindex = peer->ifindex,
 		.record = x->record,
-		.turn = { peer->name, TX_VLAN | (native ? 0 : SEGMENTS), 0,
+		/* A plain native program makes the kernel turn them off. */
+		.turn = { peer->name,
+			  TX_VLAN | (native && !x->frags ? 0 : SEGMENTS), 0,
 			  &x->record->peer },
 		.wants_program = native,
 	};

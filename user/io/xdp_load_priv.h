@@ -63,6 +63,10 @@ int dawn_prog_segments(struct dawn_xdp *x, bool native, struct dawn_error *e);
 const char *dawn_prog_said(void);
 void dawn_prog_said_clear(void);
 
+/* Above this MTU the programs are loaded for frames of several buffers: with a
+ * page a frame, drivers take between 3,000 and 3,500 bytes without. */
+#define DAWN_PLAIN_MTU_MAX 3000
+
 /* ---- xdp_load_prep.c ---- */
 
 /* Make the interface fit for the mode; what was turned goes to x->record. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "maps/cache.h"
+#include "maps/proven.h"
 #include "maps/unacked.h"
 #include "user/io/xdp_load_priv.h"
 
@@ -70,6 +71,7 @@ static int set_sizes(struct bpf_object *obj, uint32_t sets, uint32_t slots)
 	} sizes[] = {
 		{ "flow_table", sets },
 		{ "unacked", DAWN_UNACKED_WORDS(sets) },
+		{ "proven", dawn_proven_lines(sets) },
 		{ "cache_data", slots },
 		{ "cache_index", 2 * slots }, /* a replaced entry overlaps */
 		{ "cache_hits", slots },
@@ -101,6 +103,7 @@ static int fill_config(struct dawn_config *c, const struct dawn_xdp_options *o,
 	int err;
 
 	c->flow_sets = sets;
+	c->proven_lines = dawn_proven_lines(sets);
 	c->slots = slots;
 	c->mtu = i->mtu < UINT16_MAX ? (uint16_t)i->mtu : UINT16_MAX;
 	err = random_bytes(&c->flow_key, sizeof(c->flow_key));
@@ -290,6 +293,26 @@ static struct bpf_object *open_object(void)
 	return bpf_object__open_mem(bytes, len, &opts);
 }
 
+/* A driver gives a program that does not know frames of several buffers only
+ * one of each frame, so a large MTU refuses it. The maps' programs must be of
+ * one kind. */
+static int set_frags(struct bpf_object *obj)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(obj, ".rodata.frags");
+	const __u8 on = 1;
+	struct bpf_program *prog;
+	int err = m ? bpf_map__set_initial_value(m, &on, sizeof(on)) : -ENOENT;
+
+	bpf_object__for_each_program(prog, obj)
+	{
+		err = err
+			      ?: bpf_program__set_flags(
+					 prog, bpf_program__flags(prog) |
+						       BPF_F_XDP_HAS_FRAGS);
+	}
+	return err;
+}
+
 int dawn_prog_load(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 		   const struct dawn_if *i, struct dawn_error *e)
 {
@@ -301,6 +324,9 @@ int dawn_prog_load(struct dawn_xdp *x, const struct dawn_xdp_options *o,
 	dawn_prog_said_clear();
 	obj = open_object();
 	err = obj ? set_sizes(obj, sets, slots) : -errno;
+	x->frags = o->mode != DAWN_XDP_GENERIC && i->mtu > DAWN_PLAIN_MTU_MAX;
+	if (!err && x->frags)
+		err = set_frags(obj);
 	if (!err)
 		err = bpf_object__load(obj);
 	if (err) {

@@ -88,7 +88,7 @@ uint32_t dawn_flows_find(const struct dawn_flows *t,
 
 	dawn_flow_hash(&h, t->key, &tuple->raddr, tuple->rport, tuple->service);
 	for (int choice = 0; choice < 2; choice++) {
-		uint32_t set = h.set[choice] & (t->set_count - 1);
+		uint32_t set = dawn_flow_set_number(&h, choice, t->set_count);
 		struct dawn_flow_set *s = &t->sets[set];
 
 		for (uint32_t way = 0; way < DAWN_FLOW_WAYS; way++) {

@@ -23,7 +23,7 @@ struct dawn_flows {
 	struct dawn_flow_set *sets;
 	uint64_t *unacked;
 	const struct dawn_sipkey *key; /* config.flow_key */
-	uint32_t set_count;            /* a power of two */
+	uint32_t set_count;            /* a multiple of 8 */
 	uint8_t thread;
 	uint8_t incarnation; /* never 0 */
 };
@@ -74,6 +74,16 @@ static inline bool dawn_flows_held(const struct dawn_flows *t, uint32_t flow,
 				   uint64_t word)
 {
 	return dawn_flows_owner(t, flow) == word;
+}
+
+/* The entry as it was while the word stood: with CLEAN, and with KERNEL, XDP
+ * might be writing to it meanwhile. Return: false: it did, *out is garbage. */
+static inline bool dawn_flows_copy(const struct dawn_flows *t, uint32_t flow,
+				   uint64_t word, struct dawn_flow *out)
+{
+	*out = *dawn_flows_at(t, flow);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return dawn_flows_held(t, flow, word);
 }
 
 /* The transitions of the holder of *word. Return: true, and *word is the new

@@ -459,7 +459,8 @@ static uint8_t *build_ip4(uint8_t *p, const struct dawn_frame_addr *a,
 	p[0] = 0x45;
 	put16(p + 2, (uint16_t)(IP4_HEAD + payload));
 	put16(p + 6, IP4_DF);
-	p[8] = DAWN_TTL;
+	p[1] = a->tos;
+	p[8] = a->ttl ? a->ttl : DAWN_TTL;
 	p[9] = IPPROTO_TCP;
 	memcpy(p + 12, &a->laddr.w[3], 4);
 	memcpy(p + 16, &a->raddr.w[3], 4);
@@ -472,10 +473,11 @@ static uint8_t *build_ip6(uint8_t *p, const struct dawn_frame_addr *a,
 			  uint32_t payload)
 {
 	memset(p, 0, IP6_HEAD);
-	p[0] = 0x60;
+	p[0] = (uint8_t)(0x60 | a->tos >> 4);
+	p[1] = (uint8_t)(a->tos << 4);
 	put16(p + 4, (uint16_t)payload);
 	p[6] = IPPROTO_TCP;
-	p[7] = DAWN_TTL;
+	p[7] = a->ttl ? a->ttl : DAWN_TTL;
 	memcpy(p + 8, a->laddr.b, 16);
 	memcpy(p + 24, a->raddr.b, 16);
 	return p + IP6_HEAD;

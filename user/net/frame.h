@@ -37,6 +37,8 @@ struct dawn_frame_addr {
 	struct dawn_addr raddr;
 	__be16 lport;
 	__be16 rport;
+	uint8_t ttl; /* of what we send; 0: DAWN_TTL */
+	uint8_t tos; /* likewise */
 };
 
 enum dawn_frame_kind {

@@ -72,7 +72,8 @@
  *
  * ## Limits
  *
- * Connections at once: memory_bytes / 520 kB a thread. Beyond it, flows go back
+ * Connections at once: memory_bytes / 530 kB a thread. Beyond it, one that makes
+ * no progress is evicted (reactor_room.c); if there is none, the flow goes back
  * unread and the peer sends again (conn_refused). Frames larger than a UMEM
  * chunk never arrive. RSTs outside of connections: 500 a second.
  */
@@ -84,9 +85,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "user/net/reactor_int.h"
@@ -94,7 +93,7 @@
 #define BACKLOG_US     10000
 #define SERVICES_US    1000000
 #define TICK_US        500000
-#define KEEPALIVE_MS   75000
+#define IDLE_MS        75000
 #define HEARTBEAT_US   20000 /* longest wait of the loop */
 #define TX_PATIENCE_US 5000  /* spin so long on a device that takes nothing */
 
@@ -180,6 +179,7 @@ static bool turn(struct dawn_turn *t, uint64_t now_us)
 	rx_more = dawn_reactor_rx(r);
 	more = dawn_pass_get(r);
 	housekeep(r);
+	more |= dawn_evicted_tell(r);
 	more |= dawn_reactor_pump(r);
 	more = flush(r, more);
 	update_backlog(r, !rx_more);
@@ -240,21 +240,6 @@ static int map_slots(struct dawn_reactor *r)
 	return 0;
 }
 
-static uint32_t read_mtu(const char *ifname)
-{
-	struct ifreq ifr;
-	uint32_t mtu = 1500;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	memset(&ifr, 0, sizeof(ifr));
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-	if (fd != -1 && ioctl(fd, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu >= 576)
-		mtu = (uint32_t)ifr.ifr_mtu;
-	if (fd != -1)
-		close(fd);
-	return mtu;
-}
-
 static void init(struct dawn_reactor *r, const struct dawn_reactor_options *o)
 {
 	r->o = *o;
@@ -268,8 +253,8 @@ static void init(struct dawn_reactor *r, const struct dawn_reactor_options *o)
 		r->o.ring_size = DAWN_REACTOR_RING_DEFAULT;
 	if (!r->o.memory_bytes)
 		r->o.memory_bytes = DAWN_REACTOR_MEMORY_DEFAULT;
-	if (!r->o.keepalive_ms)
-		r->o.keepalive_ms = KEEPALIVE_MS;
+	if (!r->o.idle_ms)
+		r->o.idle_ms = IDLE_MS;
 	r->flows = (struct dawn_flows){
 		.sets = o->xdp->flow_table,
 		.unacked = o->xdp->unacked,
@@ -278,7 +263,7 @@ static void init(struct dawn_reactor *r, const struct dawn_reactor_options *o)
 		.thread = (uint8_t)o->queue,
 		.incarnation = o->incarnation,
 	};
-	r->mtu = read_mtu(o->xdp->ifname);
+	r->mtu = dawn_reactor_mtu(r);
 	r->now_us = dawn_coarse_us();
 	r->start_us = r->now_us;
 }
@@ -340,6 +325,10 @@ int dawn_reactor_create(struct dawn_reactor **out,
 		err = map_slots(r);
 	}
 	if (!err) {
+		what = "ring of evicted flows";
+		err = dawn_evicted_create(r);
+	}
+	if (!err) {
 		what = "AF_XDP socket";
 		err = make_socket(r);
 	}
@@ -363,9 +352,9 @@ int dawn_reactor_create(struct dawn_reactor **out,
 /* CLEAN flows can go on without us. */
 static void forget_all(struct dawn_reactor *r)
 {
-	while (r->all) {
-		struct dawn_conn *c = r->all;
+	struct dawn_conn *c;
 
+	while ((c = dawn_conn_first(r))) {
 		if (!c->lost && dawn_owner_is_clean(c->word)) {
 			dawn_flows_give(&r->flows, c->flow, &c->word);
 			c->lost = true;
@@ -381,6 +370,7 @@ void dawn_reactor_destroy(struct dawn_reactor *r)
 	__atomic_store_n(&r->config->queue[r->o.queue].heartbeat_ns, 0,
 			 __ATOMIC_SEQ_CST);
 	forget_all(r);
+	dawn_evicted_destroy(r);
 	if (r->source.fd != -1)
 		dawn_loop_remove(r->loop, &r->source);
 	dawn_xsk_destroy(r->xsk);
@@ -400,7 +390,8 @@ void dawn_reactor_drain(struct dawn_reactor *r)
 	r->now_us = dawn_coarse_us();
 	if (!r->drain_us)
 		r->drain_us = r->now_us;
-	for (struct dawn_conn *c = r->all; c; c = c->next) {
+	for (struct dawn_conn *c = dawn_conn_first(r); c;
+	     c = dawn_conn_after(c)) {
 		if (c->lost || c->aborted)
 			continue;
 		c->stream.now_ms = r->now_us / 1000;
@@ -420,7 +411,8 @@ bool dawn_reactor_drained(const struct dawn_reactor *r)
 void dawn_reactor_reset(struct dawn_reactor *r)
 {
 	r->now_us = dawn_coarse_us();
-	for (struct dawn_conn *c = r->all; c; c = c->next)
+	for (struct dawn_conn *c = dawn_conn_first(r); c;
+	     c = dawn_conn_after(c))
 		dawn_conn_abort(c);
 	/* Twice: what the tx ring did not take at first. */
 	for (int i = 0; i < 2; i++) {

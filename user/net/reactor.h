@@ -26,7 +26,7 @@
 
 struct dawn_reactor;
 
-#define DAWN_REACTOR_RING_DEFAULT   2048
+#define DAWN_REACTOR_RING_DEFAULT   4096
 #define DAWN_REACTOR_MEMORY_DEFAULT (256ULL << 20)
 
 /* Who serves a kind of service (index: enum dawn_service_kind). */
@@ -48,7 +48,8 @@ struct dawn_reactor_options {
 	bool zero_copy;        /* else copy mode */
 	uint32_t ring_size;    /* frames a ring, power of two; 0: default */
 	uint64_t memory_bytes; /* cap for connection buffers; 0: default */
-	uint32_t keepalive_ms; /* idle flows are closed; 0: 75 s */
+	uint32_t idle_ms;      /* kernel-owned flows idle so long are closed;
+				* 0: 75 s */
 };
 
 /* Begin a new incarnation: the previous one's number + 1, in 1..255. Stored in

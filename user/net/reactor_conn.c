@@ -1,78 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Control blocks: how a flow gets one, how it goes back to the kernel half,
  * how it ends. See reactor.c for the theory.
- *
- * Memory is one mapping, made at the start and touched when used; the free
- * list is last-in first-out, so that few pages are warm. Each connection has a
- * receive and a send ring of the sizes that both halves advertise.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "user/net/reactor_int.h"
-
-#define CONN_RINGS_BYTES (CONN_RCV_BYTES + CONN_SND_BYTES)
-
-static size_t conn_stride(void)
-{
-	return (sizeof(struct dawn_conn) + 63) / 64 * 64 +
-	       (dawn_tcp_sizeof() + 63) / 64 * 64;
-}
-
-static void *map_memory(size_t bytes)
-{
-	void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return mem == MAP_FAILED ? NULL : mem;
-}
-
-static void free_put(struct dawn_reactor *r, struct dawn_conn *c)
-{
-	c->next = r->free;
-	r->free = c;
-}
-
-int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes)
-{
-	uint64_t each = CONN_RINGS_BYTES + conn_stride();
-	uint32_t buckets = 64;
-
-	r->conn_max = (uint32_t)(memory_bytes / each);
-	if (r->conn_max < 4)
-		r->conn_max = 4;
-	while (buckets < r->conn_max * 2)
-		buckets *= 2;
-	r->hash = calloc(buckets, sizeof(*r->hash));
-	r->hash_mask = buckets - 1;
-	r->pool_bytes = conn_stride() * r->conn_max;
-	r->rings_bytes = (size_t)CONN_RINGS_BYTES * r->conn_max;
-	r->pool = map_memory(r->pool_bytes);
-	r->rings = map_memory(r->rings_bytes);
-	if (!r->hash || !r->pool || !r->rings)
-		return -ENOMEM;
-	for (uint32_t i = r->conn_max; i-- > 0;) {
-		struct dawn_conn *c =
-			(void *)(r->pool + (size_t)i * conn_stride());
-
-		c->tcp = (void *)((uint8_t *)c + (sizeof(*c) + 63) / 64 * 64);
-		c->rings = r->rings + (size_t)i * CONN_RINGS_BYTES;
-		free_put(r, c);
-	}
-	return 0;
-}
-
-void dawn_conn_pool_destroy(struct dawn_reactor *r)
-{
-	if (r->pool)
-		munmap(r->pool, r->pool_bytes);
-	if (r->rings)
-		munmap(r->rings, r->rings_bytes);
-	free(r->hash);
-}
 
 /* Flow indices are spread by a keyed hash already. */
 static struct dawn_conn **bucket(const struct dawn_reactor *r, uint32_t flow)
@@ -107,11 +41,7 @@ static void link_conn(struct dawn_reactor *r, struct dawn_conn *c)
 
 	c->hash_next = *b;
 	*b = c;
-	c->prev = NULL;
-	c->next = r->all;
-	if (r->all)
-		r->all->prev = c;
-	r->all = c;
+	dawn_conn_link(c);
 	r->conn_count++;
 	COUNT(r, conn_open);
 }
@@ -119,12 +49,7 @@ static void link_conn(struct dawn_reactor *r, struct dawn_conn *c)
 static void unlink_conn(struct dawn_reactor *r, struct dawn_conn *c)
 {
 	hash_remove(r, c);
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		r->all = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	dawn_conn_unlink(c);
 	r->conn_count--;
 	COUNT(r, conn_closed);
 }
@@ -135,33 +60,6 @@ void dawn_conn_forget(struct dawn_conn *c)
 	dawn_loop_timer_stop(c->r->loop, &c->timer);
 	hash_remove(c->r, c);
 	dawn_conn_activate(c);
-}
-
-/* When the pool is dry, a connection that only waits out its TIME_WAIT makes
- * room: RFC 9293 lets it go early when resources end. Those that are being
- * pumped stay, the list of active ones points at them. */
-bool dawn_conn_room(struct dawn_reactor *r)
-{
-	if (r->free)
-		return true;
-	for (struct dawn_conn *c = r->all; c; c = c->next) {
-		if (!c->active &&
-		    dawn_tcp_state(c->tcp) == DAWN_TCP_TIME_WAIT) {
-			dawn_conn_release(c, DAWN_CLOSE_DONE);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The entry as it was while the word stood: with CLEAN, XDP might be writing
- * to it meanwhile. */
-static bool snapshot(const struct dawn_reactor *r, uint32_t flow, uint64_t word,
-		     struct dawn_flow *out)
-{
-	memcpy(out, dawn_flows_at(&r->flows, flow), sizeof(*out));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return dawn_flows_held(&r->flows, flow, word);
 }
 
 static void set_addr(const struct dawn_reactor *r, const struct dawn_flow *f,
@@ -178,6 +76,8 @@ static void set_addr(const struct dawn_reactor *r, const struct dawn_flow *f,
 	a->lport = svc->port;
 	a->raddr = f->raddr;
 	a->rport = f->rport;
+	a->ttl = svc->svc.ttl;
+	a->tos = (uint8_t)(svc->svc.dscp << 2);
 }
 
 /* What a frame, and the interface's MTU, leave for TCP options and payload. */
@@ -194,8 +94,9 @@ static int start_engine(struct dawn_conn *c, const struct dawn_flow *f)
 	struct dawn_reactor *r = c->r;
 	struct dawn_tcp_open o = {
 		.flow = f,
-		.rcv = { c->rings, CONN_RCV_BYTES },
-		.snd = { c->rings + CONN_RCV_BYTES, CONN_SND_BYTES },
+		.rcv = c->rcv,
+		.snd = c->snd,
+		.recs = dawn_conn_recs(&c->snd),
 		.ts_offset = r->config->ts_offset,
 		.now_us = r->now_us,
 		.mss_max = mss_max(r, dawn_addr_is_v4(&f->raddr)),
@@ -213,22 +114,6 @@ static int start_engine(struct dawn_conn *c, const struct dawn_flow *f)
 	return 0;
 }
 
-static void init_conn(struct dawn_conn *c, struct dawn_reactor *r,
-		      uint32_t flow, uint64_t word)
-{
-	struct dawn_tcp *tcp = c->tcp;
-	uint8_t *rings = c->rings;
-
-	memset(c, 0, sizeof(*c));
-	c->tcp = tcp;
-	c->rings = rings;
-	c->r = r;
-	c->flow = flow;
-	c->word = word;
-	c->timer.fire = dawn_conn_timer_fire;
-	c->stream.ops = &dawn_reactor_stream_ops;
-}
-
 int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 		   uint32_t flow, uint64_t word)
 {
@@ -237,20 +122,22 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 	struct dawn_flow f;
 	int err;
 
-	if (!dawn_conn_room(r))
-		return -ENOMEM;
-	if (!snapshot(r, flow, word, &f))
+	if (!dawn_flows_copy(&r->flows, flow, word, &f))
 		return -EAGAIN;
 	f.dupacks = 0; /* XDP gives up at the first, and we are shown that */
 	svc = dawn_local_by_id(r, f.service);
 	if (!svc || svc->svc.kind >= 4)
 		return -ENOENT;
-	c = r->free;
-	r->free = c->next;
-	init_conn(c, r, flow, word);
+	c = dawn_conn_lend(r, &f);
+	if (!c)
+		return -ENOMEM;
+	c->flow = flow;
+	c->word = word;
+	c->timer.fire = dawn_conn_timer_fire;
+	c->stream.ops = &dawn_reactor_stream_ops;
 	err = start_engine(c, &f);
 	if (err) {
-		free_put(r, c);
+		dawn_conn_return(c);
 		return err;
 	}
 	set_addr(r, &f, svc, &c->addr);
@@ -313,7 +200,8 @@ static void write_entry(struct dawn_conn *c, struct dawn_flow *f,
 	f->flags &= (uint8_t)~DAWN_FLOW_OUTER_AD;
 	f->flags |= c->addr.outer_ad ? DAWN_FLOW_OUTER_AD : 0;
 	f->dupacks = 0;
-	f->last_seen_ms = dawn_ms(c->r->now_us);
+	if (f->state != DAWN_TCP_TIME_WAIT) /* there it says since when */
+		f->last_seen_ms = dawn_ms(c->r->now_us);
 	f->resp_kind = DAWN_RESP_NONE;
 	if (c->open) { /* also tells XDP that it was of use, if a set is full */
 		f->req_seq = c->req_seq;
@@ -381,6 +269,21 @@ bool dawn_conn_give(struct dawn_conn *c)
 	return true;
 }
 
+bool dawn_conn_retire(struct dawn_conn *c)
+{
+	struct dawn_reactor *r = c->r;
+
+	if (!dawn_conn_dirty(c))
+		return false;
+	write_entry(c, dawn_flows_at(&r->flows, c->flow), 0);
+	if (!dawn_flows_give(&r->flows, c->flow, &c->word))
+		return false; /* never, as above */
+	COUNT(r, time_wait);
+	c->lost = true;
+	dawn_conn_release(c, DAWN_CLOSE_DONE);
+	return true;
+}
+
 static void take_counts(struct dawn_conn *c)
 {
 	struct dawn_tcp_counts *n = dawn_tcp_counts(c->tcp);
@@ -392,6 +295,9 @@ static void take_counts(struct dawn_conn *c)
 	COUNT_ADD(r, tcp_ooo, n->ooo);
 	COUNT_ADD(r, tcp_challenge_ack, n->challenge_ack);
 	COUNT_ADD(r, tcp_rst_sent, n->rst_sent);
+	COUNT_ADD(r, tcp_rack_lost, n->rack_lost);
+	COUNT_ADD(r, tcp_tlp, n->tlp);
+	COUNT_ADD(r, tcp_spurious, n->spurious);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -421,26 +327,30 @@ void dawn_conn_release(struct dawn_conn *c, enum dawn_close_reason why)
 	if (!c->lost)
 		dawn_flows_free(&r->flows, c->flow, &c->word);
 	unlink_conn(r, c);
-	free_put(r, c);
+	dawn_conn_return(c);
 }
 
-/* Nothing is known of the peer's view but the entry; good enough for a RST,
- * which the peer accepts if nothing was lost since. */
+void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e)
+{
+	const struct dawn_local_service *svc = dawn_local_by_id(r, e->service);
+	struct dawn_frame f = { .mtu = 0 };
+
+	/* RFC 9293, 3.10.5: TIME_WAIT only waits, there is nothing to reset. */
+	if (!svc || e->state == DAWN_TCP_TIME_WAIT)
+		return;
+	set_addr(r, e, svc, &f.addr);
+	f.seg.flags = DAWN_TCP_ACK;
+	f.seg.ack = e->snd_nxt; /* becomes the RST's SEQ */
+	dawn_reactor_send_rst(r, &f);
+}
+
 void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word)
 {
-	struct dawn_frame f = { .mtu = 0 };
-	const struct dawn_local_service *svc;
 	struct dawn_flow e;
 
 	if (!dawn_flows_dirty(&r->flows, flow, &word))
 		return;
 	e = *dawn_flows_at(&r->flows, flow);
-	svc = dawn_local_by_id(r, e.service);
-	if (svc) {
-		set_addr(r, &e, svc, &f.addr);
-		f.seg.flags = DAWN_TCP_ACK;
-		f.seg.ack = e.snd_nxt; /* becomes the RST's SEQ */
-		dawn_reactor_send_rst(r, &f);
-	}
+	dawn_conn_reset_peer(r, &e);
 	dawn_flows_free(&r->flows, flow, &word);
 }

@@ -2,10 +2,11 @@
 /* Inside of the reactor: shared by user/net/reactor*.c only.
  *
  * reactor.c (life, turns), reactor_rx.c (from frame to flow), reactor_conn.c
- * (control blocks: made, given back, released), reactor_pump.c (between engine,
- * protocol and tx ring), reactor_sweep.c (flows nobody speaks for),
- * reactor_pass.c (frames between threads), reactor_local.c (services, cached
- * responses).
+ * (control blocks: made, given back, released), reactor_pool.c (their memory),
+ * reactor_room.c (who has to go when it is short), reactor_pump.c (between
+ * engine, protocol and tx ring), reactor_sweep.c (flows nobody speaks for),
+ * reactor_evict.c (who lost its place in flow_table), reactor_pass.c (frames
+ * between threads), reactor_local.c (services, cached responses).
  */
 #ifndef DAWN_NET_REACTOR_INT_H
 #define DAWN_NET_REACTOR_INT_H
@@ -18,11 +19,38 @@
 #include "user/net/flows.h"
 #include "user/net/frame.h"
 #include "user/net/reactor.h"
+#include "user/net/rings.h"
 #include "user/net/tcp.h"
 #include "user/net/xsk.h"
 
-#define CONN_RCV_BYTES DAWN_RCV_WND
-#define CONN_SND_BYTES 262144U
+/* XDP offers this much before we have seen the connection. */
+_Static_assert(DAWN_RING_MIN >= DAWN_RCV_WND, "what is offered must be taken");
+
+/* Where connections come from, and how much they hold: reactor_room.c. */
+struct dawn_peer {
+	struct dawn_addr source; /* IPv4, or an IPv6 /64 */
+	struct dawn_peer *next;  /* of the bucket; free list */
+	uint64_t grown;          /* bytes of rings beyond the smallest */
+	uint32_t count;          /* connections */
+};
+
+struct dawn_peers {
+	struct dawn_peer *mem, *free;
+	struct dawn_peer **hash; /* as many buckets as connections have */
+	uint32_t *having; /* [n]: sources with n connections; 0..conn_max */
+	uint32_t most;    /* the highest n that a source has */
+};
+
+enum dawn_conn_class {
+	DAWN_CONN_WORKING,
+	DAWN_CONN_CLOSING, /* our FIN is sent, all before it acknowledged */
+	DAWN_CONN_CLASSES,
+};
+
+/* By last progress, newest first. */
+struct dawn_conn_list {
+	struct dawn_conn *first, *last;
+};
 
 /* A connection while it is ours.
  *
@@ -35,17 +63,28 @@ struct dawn_conn {
 	struct dawn_stream stream; /* first: operations get its address */
 	struct dawn_reactor *r;
 	struct dawn_conn *hash_next;
-	struct dawn_conn *prev, *next; /* all of them; free list by `next` */
+	struct dawn_conn *prev, *next; /* of its class; free list by `next` */
 	struct dawn_conn *active_next;
+	struct dawn_conn *active_prev; /* doubtful ones only */
 	struct dawn_timer timer;
 	uint32_t flow;
 	uint64_t word; /* the owner word we hold */
 	struct dawn_frame_addr addr;
 	struct dawn_tcp *tcp;
-	uint8_t *rings;
+	struct dawn_ring rcv, snd; /* as lent to the engine; size 0: none */
+	struct dawn_peer *peer;
+
+	/* reactor_room.c */
+	uint8_t class;       /* enum dawn_conn_class */
+	uint64_t healthy_us; /* last progress worth the name, or made */
+	uint64_t worked_us;  /* last progress worth the name; 0: none */
+	uint64_t meter_us;   /* since when bytes are counted, and from where */
+	uint32_t meter_una, meter_read;
+	uint64_t refused_us; /* a bigger ring, the last time */
 
 	unsigned int events; /* DAWN_TCP_EV_*, not yet acted upon */
-	bool active;         /* in the list of connections to pump */
+	bool active;         /* in a list of connections to pump */
+	bool doubtful;       /* in that of the doubtful ones */
 	bool open;
 	bool lost;    /* XDP took it back: forget it */
 	bool aborted; /* by us */
@@ -89,21 +128,24 @@ struct dawn_reactor {
 	const struct dawn_slot *slots;    /* cache_data */
 	size_t slots_bytes;
 	uint32_t slot_count;
-	uint32_t mtu;
+	uint32_t mtu;    /* of the interface, when last looked at */
 	uint64_t now_us; /* coarse monotonic */
 
 	/* connections */
 	uint8_t *pool;
 	size_t pool_bytes;
-	uint8_t *rings;
-	size_t rings_bytes;
-	uint32_t conn_max;
+	uint32_t conn_max; /* control blocks */
 	_Atomic uint32_t conn_count;
 	struct dawn_conn *free;
-	struct dawn_conn *all; /* newest first */
+	struct dawn_conn_list list[DAWN_CONN_CLASSES];
+	struct dawn_rings rings;
+	struct dawn_peers peers;
 	struct dawn_conn **hash;
 	uint32_t hash_mask;
 	struct dawn_conn *active_first, *active_last;
+	struct dawn_conn_list doubtful; /* by active_prev, active_next */
+	uint32_t doubtful_tokens;       /* segments that they may have */
+	uint64_t doubtful_us;
 
 	struct dawn_local local;
 	struct dawn_pass_ring *inbox;
@@ -126,6 +168,11 @@ struct dawn_reactor {
 	uint32_t sweep_set;
 	uint32_t sweep_left; /* own flows seen in this round */
 
+	/* of queue 0 */
+	struct ring_buffer *evicted;
+	struct dawn_source evicted_source;
+	uint32_t evicted_told; /* in this turn */
+
 	uint64_t drain_us;  /* when drain() came; 0: not */
 	_Atomic bool swept; /* a round after drain() found no own flow */
 	uint32_t rst_tokens;
@@ -146,17 +193,80 @@ static inline uint32_t dawn_ms(uint64_t us)
 	return (uint32_t)(us / 1000);
 }
 
+/* The interface's MTU, as thread 0 keeps it. */
+static inline uint32_t dawn_reactor_mtu(const struct dawn_reactor *r)
+{
+	uint32_t mtu = __atomic_load_n(&r->config->mtu, __ATOMIC_RELAXED);
+
+	return mtu < 576 ? 1500 : mtu;
+}
+
 /* One thread writes a counter, others read it. */
 #define COUNT_ADD(r, name, n)                                       \
 	__atomic_store_n(&(r)->stats->name, (r)->stats->name + (n), \
 			 __ATOMIC_RELAXED)
 #define COUNT(r, name) COUNT_ADD(r, name, 1)
 
-/* reactor_conn.c */
+/* All connections, one class after the other. The present one may move to the
+ * front of its class if the next was taken before. */
+static inline struct dawn_conn *dawn_conn_first(const struct dawn_reactor *r)
+{
+	return r->list[DAWN_CONN_WORKING].first
+		       ? r->list[DAWN_CONN_WORKING].first
+		       : r->list[DAWN_CONN_CLOSING].first;
+}
+
+static inline struct dawn_conn *dawn_conn_after(const struct dawn_conn *c)
+{
+	if (c->next || c->class == DAWN_CONN_CLOSING)
+		return c->next;
+	return c->r->list[DAWN_CONN_CLOSING].first;
+}
+
+/* reactor_pool.c */
 int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes);
 void dawn_conn_pool_destroy(struct dawn_reactor *r);
+/* Memory for the connection of a flow: r, tcp, rings and peer are set, the rest
+ * is zero. Return: NULL: there is none, and nobody to evict for it. */
+struct dawn_conn *dawn_conn_lend(struct dawn_reactor *r,
+				 const struct dawn_flow *f);
+void dawn_conn_return(struct dawn_conn *c);
+/* Bigger rings, if they would help and may be had. Return: whether output may
+ * be due again. */
+bool dawn_conn_grow(struct dawn_conn *c);
+/* Give back rings of a half-closed connection that it needs no more. */
+void dawn_conn_spare(struct dawn_conn *c);
+
+/* The engine's records lie behind the send ring. */
+static inline struct dawn_tcp_recs dawn_conn_recs(const struct dawn_ring *snd)
+{
+	return (struct dawn_tcp_recs){
+		.mem = (void *)(snd->mem + snd->size),
+		.size = DAWN_RING_EXTRA(snd->size) /
+			sizeof(struct dawn_tcp_rec),
+	};
+}
+
+/* reactor_room.c */
+int dawn_peers_create(struct dawn_reactor *r);
+void dawn_peers_destroy(struct dawn_reactor *r);
+void dawn_peer_put(struct dawn_reactor *r, struct dawn_peer *p);
+/* Connections that a source may have when memory is short. */
+uint32_t dawn_peer_share(const struct dawn_reactor *r);
+/* Make room for a connection from there. Return: its source, counted; NULL. */
+struct dawn_peer *dawn_room_for(struct dawn_reactor *r,
+				const struct dawn_addr *raddr);
+/* Is there room for a connection from there, or was some made? */
+bool dawn_conn_room(struct dawn_reactor *r, const struct dawn_addr *raddr);
+void dawn_conn_link(struct dawn_conn *c);
+void dawn_conn_unlink(struct dawn_conn *c);
+/* Look at its progress; at most every second it says something new. */
+void dawn_conn_meter(struct dawn_conn *c);
+/* It may be that only its end is waited for now. */
+void dawn_conn_classify(struct dawn_conn *c);
+
+/* reactor_conn.c */
 struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow);
-bool dawn_conn_room(struct dawn_reactor *r);
 
 /* Make the control block of a CLEAN flow we own. Return: 0; -ENOMEM: pool is dry; -EAGAIN: XDP
  * took it back; -ESTALE: its unacknowledged bytes are gone; -ENOENT: service
@@ -177,8 +287,17 @@ bool dawn_conn_attach(struct dawn_conn *c);
 /* Back to the kernel half if that can be. Return: true: c is gone. */
 bool dawn_conn_give(struct dawn_conn *c);
 
+/* TIME_WAIT needs no control block: the entry answers for it, in the kernel
+ * half, until the sweeper frees it. The last ACK is out, the protocol gone.
+ * Return: true: c is gone. */
+bool dawn_conn_retire(struct dawn_conn *c);
+
 /* The end: the flow is freed (unless lost), c is gone. */
 void dawn_conn_release(struct dawn_conn *c, enum dawn_close_reason why);
+
+/* A RST to a connection's peer. Nothing is known of its view but the entry; good
+ * enough, the peer accepts it if nothing was lost since. */
+void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e);
 
 /* Reset and free a flow that has no control block; word is ours. */
 void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word);
@@ -186,7 +305,11 @@ void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word);
 /* reactor_pump.c */
 extern const struct dawn_stream_ops dawn_reactor_stream_ops;
 void dawn_conn_activate(struct dawn_conn *c);
+/* A doubtful connection leaves its list without being pumped. */
+void dawn_conn_deactivate(struct dawn_conn *c);
 void dawn_conn_abort(struct dawn_conn *c);
+/* Send what is due. Return: whether output is left: quota or ring used up. */
+bool dawn_conn_output(struct dawn_conn *c);
 void dawn_conn_timer_fire(struct dawn_timer *t, uint64_t now_us);
 bool dawn_reactor_pump(struct dawn_reactor *r);
 void dawn_reactor_tick(struct dawn_reactor *r);
@@ -201,6 +324,12 @@ void dawn_reactor_send_rst(struct dawn_reactor *r, const struct dawn_frame *f);
 /* reactor_sweep.c */
 void dawn_reactor_sweep(struct dawn_reactor *r);
 void dawn_reactor_reset_flows(struct dawn_reactor *r);
+
+/* reactor_evict.c: on queue 0 only. Return: 0 or negative errno. */
+int dawn_evicted_create(struct dawn_reactor *r);
+void dawn_evicted_destroy(struct dawn_reactor *r);
+/* RSTs to who was evicted. Return: whether more may be waiting. */
+bool dawn_evicted_tell(struct dawn_reactor *r);
 
 /* reactor_pass.c: a bounded ring, many writers, one reader. */
 int dawn_pass_create(struct dawn_pass_ring **out);

@@ -140,6 +140,20 @@ static bool icmp_matters(const struct dawn_reactor *r, uint32_t flow,
 	       dawn_seq_lt(f->seg.seq, e->snd_nxt);
 }
 
+/* We gave the flow back while ACKs of it lay in our ring, and XDP went on with
+ * later ones: such an ACK is no reason to take it again, and the engine would
+ * answer it as if it were forged. */
+static bool overtaken(const struct dawn_reactor *r, uint32_t flow,
+		      const struct dawn_frame *f)
+{
+	uint64_t word = dawn_flows_owner(&r->flows, flow);
+	struct dawn_flow e;
+
+	return dawn_owner_state(word) == DAWN_OWNER_KERNEL &&
+	       dawn_flows_copy(&r->flows, flow, word, &e) &&
+	       dawn_tcp_overtaken(&e, &f->seg);
+}
+
 /* One look. Return: 0 done with; -EAGAIN: look again. */
 static int deliver(struct dawn_reactor *r, const struct dawn_frame *f,
 		   const struct dawn_tuple *tuple, bool icmp,
@@ -157,6 +171,10 @@ static int deliver(struct dawn_reactor *r, const struct dawn_frame *f,
 	}
 	if (icmp && !icmp_matters(r, flow, f))
 		return 0;
+	if (!icmp && overtaken(r, flow, f)) {
+		COUNT(r, rx_overtaken);
+		return 0;
+	}
 	switch (dawn_flows_claim(&r->flows, flow, tuple, &word)) {
 	case DAWN_CLAIM_GONE:
 		return -EAGAIN;

@@ -2,14 +2,16 @@
 /* Flows for which no packet speaks.
  *
  * `unacked` is walked every 10 ms: a response that XDP sent and nobody
- * acknowledged within the RTO is sent again by us. The flow is taken (CLEAN:
- * the entry still says all there is to know), the engine gets the response's
- * bytes, knows from the entry when they were sent, and its timer is due.
+ * acknowledged within the RTO is sent again by us; or earlier, if it has more
+ * than one segment, its last as a loss probe. The flow is taken (CLEAN: the
+ * entry still says all there is to know), the engine gets the response's bytes,
+ * knows from the entry when they were sent, and its timer is due.
  *
  * flow_table is walked slowly, a round in SWEEP_ROUND_US: kernel-owned flows
- * that were idle for the keep-alive time are taken and closed by a FIN; what a
- * dead incarnation left is buried (CLEAN flows go to the kernel half as they
- * are); flows that XDP gave to us but whose packet was lost on the way go back.
+ * that were idle for idle_ms are taken and closed by a FIN; those in TIME_WAIT
+ * for 2 MSL are freed; what a dead incarnation left is buried (CLEAN flows go
+ * to the kernel half as they are); flows that XDP gave to us but whose packet
+ * was lost on the way go back.
  *
  * Every thread walks everything, but acts on kernel-owned and dead flows of
  * its own part only (set % threads), and on its own user-owned flows anywhere.
@@ -33,24 +35,9 @@
  * get a RST if they do speak, which is better than silence. */
 #define BURY_US 60000000
 
-#define RTO_FIRST_US 1000000U /* RFC 6298, 2.1 */
-#define RTO_MIN_US   200000U  /* as the engine's */
-#define RTO_MAX_US   60000000U
-
 static bool in_part(const struct dawn_reactor *r, uint32_t flow)
 {
 	return flow / DAWN_FLOW_WAYS % r->o.threads == r->o.queue;
-}
-
-static uint32_t rto_us(const struct dawn_flow *f)
-{
-	uint64_t rto = RTO_FIRST_US;
-
-	if (f->srtt_us)
-		rto = (uint64_t)f->srtt_us + 4ULL * f->rttvar_us;
-	if (rto < RTO_MIN_US)
-		return RTO_MIN_US;
-	return rto > RTO_MAX_US ? RTO_MAX_US : (uint32_t)rto;
 }
 
 /* Since when, in the entry's clock, which wraps; never in the future. */
@@ -68,7 +55,7 @@ static bool take(struct dawn_reactor *r, uint32_t flow, struct dawn_conn **c)
 	uint64_t word;
 	int err;
 
-	if (!dawn_conn_room(r))
+	if (!dawn_conn_room(r, &dawn_flows_at(&r->flows, flow)->raddr))
 		return false;
 	got = dawn_flows_claim(&r->flows, flow, NULL, &word);
 	if (got == DAWN_CLAIM_TAKEN)
@@ -89,12 +76,27 @@ static bool take(struct dawn_reactor *r, uint32_t flow, struct dawn_conn **c)
 	return false;
 }
 
+/* Is there something to do about the unacknowledged response: send it again, or
+ * its last segment, to hear what is missing? A single segment waits for the
+ * timeout: it would for the probe's time. */
+static bool overdue(const struct dawn_reactor *r, const struct dawn_flow *f)
+{
+	uint64_t sent = ago_us(r, f->last_sent_ms);
+	uint64_t seen = ago_us(r, f->last_seen_ms);
+
+	if (sent >= dawn_tcp_rto_us(f->srtt_us, f->rttvar_us))
+		return true;
+	return f->flags & DAWN_FLOW_SACK && f->srtt_us &&
+	       f->snd_nxt - f->snd_una > f->mss &&
+	       (seen < sent ? seen : sent) >=
+		       dawn_tcp_pto_us(f->srtt_us, false);
+}
+
 static void scan_flow(void *arg, uint32_t flow)
 {
 	struct dawn_reactor *r = arg;
 	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
 	uint64_t word = dawn_flows_owner(&r->flows, flow);
-	uint64_t ago = ago_us(r, f->last_sent_ms);
 	struct dawn_conn *c;
 
 	if (dawn_owner_state(word) == DAWN_OWNER_KERNEL) {
@@ -107,7 +109,7 @@ static void scan_flow(void *arg, uint32_t flow)
 	} else if (dawn_conn_find(r, flow)) {
 		return;
 	}
-	if (ago < rto_us(f) || !take(r, flow, &c))
+	if (!overdue(r, f) || !take(r, flow, &c))
 		return;
 	/* It may have been acknowledged just before we won it. */
 	if (dawn_tcp_deadline_us(c->tcp) <= r->now_us) {
@@ -123,7 +125,7 @@ static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
 	uint64_t idle = ago_us(r, f->last_seen_ms);
 
 	if (!r->drain_us)
-		return idle >= r->o.keepalive_ms * 1000ULL &&
+		return idle >= r->o.idle_ms * 1000ULL &&
 		       !dawn_flows_unacked(&r->flows, flow);
 	return idle >= DRAIN_IDLE_MS * 1000 ||
 	       r->now_us - r->drain_us >= DRAIN_PATIENCE_US;
@@ -139,6 +141,30 @@ static void close_idle(struct dawn_reactor *r, uint32_t flow)
 	if (idle_enough(r, flow) && dawn_conn_dirty(c))
 		dawn_tcp_shutdown(c->tcp);
 	dawn_conn_activate(c);
+}
+
+static bool waited_enough(const struct dawn_reactor *r, uint32_t flow)
+{
+	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
+
+	return f->state == DAWN_TCP_TIME_WAIT &&
+	       (r->drain_us ||
+		ago_us(r, f->last_seen_ms) >= DAWN_TIME_WAIT_MS * 1000ULL);
+}
+
+/* RFC 9293, 3.6: 2 MSL are over; draining ends them at once. */
+static void end_time_wait(struct dawn_reactor *r, uint32_t flow)
+{
+	uint64_t word;
+
+	if (!waited_enough(r, flow) ||
+	    dawn_flows_claim(&r->flows, flow, NULL, &word) != DAWN_CLAIM_TAKEN)
+		return;
+	/* Again, now that it is ours: the way may hold another one. */
+	if (waited_enough(r, flow))
+		dawn_flows_free(&r->flows, flow, &word);
+	else
+		dawn_flows_give(&r->flows, flow, &word);
 }
 
 /* A flow of ours; with a control block everything is in order. */
@@ -174,7 +200,10 @@ static void sweep_flow(struct dawn_reactor *r, uint32_t flow)
 		return;
 	if (dawn_owner_state(word) == DAWN_OWNER_KERNEL) {
 		r->sweep_left++;
-		close_idle(r, flow);
+		if (dawn_flows_at(&r->flows, flow)->state == DAWN_TCP_TIME_WAIT)
+			end_time_wait(r, flow);
+		else
+			close_idle(r, flow);
 	} else if (dawn_owner_state(word) == DAWN_OWNER_USER &&
 		   (dawn_owner_is_clean(word) ||
 		    r->now_us - r->start_us >= BURY_US || r->drain_us)) {
@@ -203,7 +232,7 @@ static void sweep_step(struct dawn_reactor *r)
 		if (r->sweep_set == 0)
 			r->sweep_left = 0;
 		sweep_set(r, r->sweep_set);
-		r->sweep_set = (r->sweep_set + 1) & (sets - 1);
+		r->sweep_set = r->sweep_set + 1 < sets ? r->sweep_set + 1 : 0;
 	}
 	if (r->drain_us && n == sets)
 		atomic_store(&r->swept, r->sweep_left == 0);

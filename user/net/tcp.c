@@ -10,18 +10,18 @@
  * state and mark what is due; only output makes segments, and what is due stays
  * due until output is called. So a caller out of frames simply stops.
  *
- * Memory is the control block and two rings, all lent by the caller. The send
- * ring holds what is not acknowledged; the receive ring what is not read, and
+ * Memory is the control block, two rings and the records, all lent by the
+ * caller. The send ring holds what is not acknowledged, a record says of each
+ * segment of it when it was sent; the receive ring holds what is not read, and
  * beyond it, in place, what came out of order.
  *
  * Not done: Nagle (a response is written whole), urgent data (delivered as
- * data), ECN, path MTU probing (RFC 4821), active open. Loss recovery is
- * NewReno's; SACK blocks are sent, and used to not send twice what the peer
- * holds.
+ * data), ECN, path MTU probing (RFC 4821), active open.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "maps/cache.h"
 #include "maps/config.h"
 #include "user/net/tcp_conn.h"
 
@@ -86,8 +86,8 @@ static uint64_t age_us(uint32_t then_ms, uint64_t now_us)
 static void open_send(struct dawn_tcp *c, const struct dawn_flow *f,
 		      uint64_t now_us)
 {
-	c->snd_una = f->snd_una;
-	c->snd_nxt = c->snd_max = c->snd_end = f->snd_nxt;
+	c->snd_una = c->snd_nxt = f->snd_una;
+	c->snd_max = c->snd_end = f->snd_nxt;
 	c->fin_queued = state_fin_sent(c->state);
 	if (c->fin_queued)
 		c->snd_end--;
@@ -98,6 +98,32 @@ static void open_send(struct dawn_tcp *c, const struct dawn_flow *f,
 	c->snd_wl2 = f->snd_una;
 	c->recover = f->snd_una - 1;
 	c->sent_us = now_us - age_us(f->last_sent_ms, now_us);
+}
+
+/* Records of what the kernel half sent, cut as it cuts (bpf/response.bpf.h). A
+ * wrong guess costs that a SACK block's ends do not count. What finds no record
+ * is sent again. */
+static void open_records(struct dawn_tcp *c, const struct dawn_flow *f)
+{
+	uint32_t len = tcp_min(c->smss, DAWN_SEGMENT_BYTES_MAX);
+	uint32_t seq = c->snd_una, end, off = 0;
+
+	len &= ~(DAWN_SEGMENT_ALIGN - 1U);
+	c->rec_head = c->rec_tail = c->rec_lost = (uint16_t)seq; /* any */
+	c->rack_fack = seq;
+	c->min_rtt_us = UINT32_MAX;
+	c->reo_mult = 1;
+	if (f->resp_kind != DAWN_RESP_NONE && dawn_seq_gt(seq, f->resp_seq))
+		off = (seq - f->resp_seq) % len;
+	for (; dawn_seq_lt(seq, c->snd_max) && !tcp_rec_full(c); seq = end) {
+		end = tcp_seq_min(seq + len - off, c->snd_end);
+		if (end == c->snd_end)
+			end = c->snd_max; /* with the FIN */
+		off = 0;
+		dawn_tcp_rec_add(c, end,
+				 f->flags & DAWN_FLOW_RESENT ? REC_RETX : 0,
+				 c->sent_us);
+	}
 }
 
 static void open_receive(struct dawn_tcp *c, const struct dawn_flow *f)
@@ -112,6 +138,8 @@ static void open_receive(struct dawn_tcp *c, const struct dawn_flow *f)
 	if (!wnd || wnd > WND_INIT_MAX) /* not noted: the idle window, then */
 		wnd = c->opt & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : UINT16_MAX;
 	c->rcv_adv = f->rcv_nxt + wnd;
+	c->rate_read = c->rcv_read;
+	c->rcv_rtt_us = UINT32_MAX;
 	c->rcv_mss = 536; /* RFC 9293, MUST-15: until we see better */
 	c->ts_recent = f->ts_recent;
 	c->ts_recent_ms = f->ts_recent_ms;
@@ -130,6 +158,7 @@ static void open_congestion(struct dawn_tcp *c, const struct dawn_flow *f)
 static void open_timers(struct dawn_tcp *c, const struct dawn_tcp_open *o)
 {
 	uint64_t sent = c->sent_us;
+	uint64_t seen = o->now_us - age_us(o->flow->last_seen_ms, o->now_us);
 
 	c->keepalive_ms = o->keepalive_ms;
 	c->user_timeout_ms = o->user_timeout_ms ? o->user_timeout_ms
@@ -138,12 +167,15 @@ static void open_timers(struct dawn_tcp *c, const struct dawn_tcp_open *o)
 					  : DAWN_TCP_TIME_WAIT_MS;
 	c->fin_wait_ms = o->fin_wait_ms ? o->fin_wait_ms : DAWN_TCP_FIN_WAIT_MS;
 	c->heard_us = c->progress_us = o->now_us;
-	c->rtx_at = c->delack_at = TCP_NEVER;
-	dawn_tcp_life_start(c, o->now_us);
+	c->rtx_at = c->early_at = c->delack_at = TCP_NEVER;
+	/* An entry's TIME_WAIT began when it was seen last. */
+	dawn_tcp_life_start(c,
+			    c->state == DAWN_TCP_TIME_WAIT ? seen : o->now_us);
 	if (!tcp_flight(c))
 		return;
 	/* What the kernel half sent waits since then. */
 	dawn_tcp_rtx_start(c, TCP_RTX_RTO, sent);
+	dawn_tcp_tlp_start(c, sent);
 	c->progress_us = o->now_us;
 }
 
@@ -161,11 +193,14 @@ void dawn_tcp_open(struct dawn_tcp *c, const struct dawn_tcp_open *o)
 	c->ts_offset = o->ts_offset;
 	c->rcv = o->rcv;
 	c->snd = o->snd;
+	c->recs = o->recs;
 	if (o->mss_max)
 		mss = tcp_min(mss, o->mss_max);
 	dawn_tcp_set_mss(c, mss);
 	open_send(c, f, o->now_us);
+	open_records(c, f);
 	open_receive(c, f);
+	c->rate_us = o->now_us;
 	open_congestion(c, f);
 	open_timers(c, o);
 }
@@ -184,6 +219,8 @@ int dawn_tcp_adopt_sent(struct dawn_tcp *c, const void *buf, uint32_t len)
 	if (len)
 		dawn_tcp_ring_put(&c->snd, c->snd_una, buf, len);
 	c->adopt_due = false;
+	if (c->rtx_mode == TCP_RTX_RTO)
+		dawn_tcp_tlp_start(c, c->sent_us);
 	return 0;
 }
 
@@ -252,6 +289,8 @@ const uint8_t *dawn_tcp_linearize(struct dawn_tcp *c, uint32_t *len)
 	uint32_t at = (c->rcv_read + c->rcv_shift) & (c->rcv.size - 1);
 
 	*len = tcp_unread(c);
+	if (!*len)
+		return c->rcv.mem;
 	if (*len <= c->rcv.size - at)
 		return c->rcv.mem + at;
 	rotate(c->rcv.mem, c->rcv.size, at);
@@ -305,7 +344,9 @@ void dawn_tcp_abort(struct dawn_tcp *c)
 	c->rst_due |= rst;
 }
 
-static void lower_mtu(struct dawn_tcp *c, uint32_t mtu)
+/* What is in flight and too big did not arrive. It was not congestion, so cwnd
+ * stays (RFC 1191, 6.5). */
+void dawn_tcp_lower_mtu(struct dawn_tcp *c, uint32_t mtu)
 {
 	uint32_t headers = c->v4 ? IPV4_HEADERS : IPV6_HEADERS;
 
@@ -313,9 +354,21 @@ static void lower_mtu(struct dawn_tcp *c, uint32_t mtu)
 	if (mtu - headers >= c->mss)
 		return;
 	dawn_tcp_set_mss(c, mtu - headers);
-	/* Nothing in flight can have arrived whole; it was not congestion, so
-	 * cwnd stays (RFC 1191, 6.5). */
-	c->snd_nxt = c->snd_una;
+	for (uint16_t k = c->rec_head; k != c->rec_tail; k++)
+		if (!(tcp_rec(c, k)->flags & REC_SACKED) &&
+		    tcp_rec(c, k)->end - tcp_rec_start(c, k) > c->smss)
+			dawn_tcp_rec_lose(c, k);
+}
+
+/* Whatever its size, the segment that is named did not arrive. */
+static void too_big(struct dawn_tcp *c, uint32_t seq, uint32_t mtu)
+{
+	uint16_t mss = c->mss, k = dawn_tcp_rec_find(c, seq);
+
+	dawn_tcp_lower_mtu(c, mtu);
+	if (c->mss < mss && k != c->rec_tail &&
+	    !(tcp_rec(c, k)->flags & REC_SACKED))
+		dawn_tcp_rec_lose(c, k);
 }
 
 void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,
@@ -327,7 +380,7 @@ void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,
 	    dawn_seq_ge(seq, c->snd_max))
 		return;
 	if (mtu)
-		lower_mtu(c, mtu);
+		too_big(c, seq, mtu);
 	else if (hard) /* RFC 5927, 5.2: not fatal, but less is waited for */
 		c->unreachable = true;
 }
@@ -337,10 +390,28 @@ enum dawn_tcp_state dawn_tcp_state(const struct dawn_tcp *c)
 	return c->state;
 }
 
+enum dawn_tcp_wait dawn_tcp_waits(const struct dawn_tcp *c)
+{
+	bool all = dawn_seq_ge(c->snd_una, c->snd_end);
+
+	if (all && (c->fin_queued || c->state == DAWN_TCP_CLOSED))
+		return DAWN_TCP_WAITS_END;
+	if (all)
+		return DAWN_TCP_WAITS_DATA;
+	return c->snd_wnd ? DAWN_TCP_WAITS_ACK : DAWN_TCP_WAITS_WINDOW;
+}
+
+bool dawn_tcp_doubtful(const struct dawn_tcp *c)
+{
+	return c->mss < TCP_MSS_TINY || c->lies >= TCP_LIES_MAX;
+}
+
 bool dawn_tcp_settled(const struct dawn_tcp *c)
 {
 	return c->state == DAWN_TCP_ESTABLISHED && c->phase == TCP_OPEN &&
 	       c->snd_end == c->snd_max && c->snd_nxt == c->snd_max &&
+	       !c->sacked_segs && !c->lost_segs &&
+	       !(c->tlp_out && tcp_flight(c)) && !c->tlp_due &&
 	       !tcp_unread(c) && !c->ooo_count && !c->fin_held &&
 	       c->rcv_acked == c->rcv_nxt && !c->ack_now && !c->dupacks_due &&
 	       !c->adopt_due;
@@ -375,6 +446,8 @@ void dawn_tcp_export(const struct dawn_tcp *c, struct dawn_flow *f)
 	f->ts_recent = c->ts_recent;
 	f->ts_recent_ms = c->ts_recent_ms;
 	f->last_seen_ms = tcp_ms(c->heard_us);
+	if (c->state == DAWN_TCP_TIME_WAIT) /* when it began, see open */
+		f->last_seen_ms = tcp_ms(c->life_at) - c->time_wait_ms;
 	f->last_sent_ms = tcp_ms(c->sent_us);
 	f->srtt_us = c->srtt_us;
 	f->rttvar_us = c->rttvar_us;

@@ -16,7 +16,8 @@
  * Times are microseconds, and never go back. Take them from
  * CLOCK_MONOTONIC_COARSE: XDP makes its TSval from that clock, and if ours ran
  * ahead of it the peer's PAWS would drop what XDP sends after a hand-back.
- * Sequence numbers are compared by dawn_seq_*() only. Sources: RFC 9293, 5681, 6298, 6582, 7323, 2018, 5961.
+ * Sequence numbers are compared by dawn_seq_*() only. Sources: RFC 9293, 5681,
+ * 6298, 6582, 7323, 2018, 2883, 3522, 5961, 6675, 8985, 9937.
  */
 #ifndef DAWN_NET_TCP_H
 #define DAWN_NET_TCP_H
@@ -89,11 +90,31 @@ struct dawn_ring {
 	uint32_t size;
 };
 
+/* What is remembered of a segment in flight, see tcp_rec.c. */
+struct dawn_tcp_rec {
+	uint64_t sent_us : 56; /* the last time; no two alike */
+	uint64_t flags : 8;    /* REC_* */
+	uint32_t end;          /* it starts where the one before ends */
+	uint16_t older, newer; /* records, by time of sending */
+};
+_Static_assert(sizeof(struct dawn_tcp_rec) == 16, "no holes");
+
+/* Records lent by the caller. size is a power of two, DAWN_TCP_RECS_MIN to
+ * DAWN_TCP_RECS_MAX. When all are in use nothing new is sent until an ACK
+ * frees one: size / 2 segments should hold what is to be in flight. */
+struct dawn_tcp_recs {
+	struct dawn_tcp_rec *mem;
+	uint32_t size;
+};
+#define DAWN_TCP_RECS_MIN 16
+#define DAWN_TCP_RECS_MAX 32768
+
 struct dawn_tcp_open {
 	const struct dawn_flow *flow; /* snapshot, owned by us */
 	struct dawn_ring rcv;         /* >= 64 kB; bounds the window we offer */
 	struct dawn_ring snd;         /* >= 16 kB */
-	uint32_t ts_offset;           /* config.ts_offset */
+	struct dawn_tcp_recs recs;
+	uint32_t ts_offset; /* config.ts_offset */
 	uint64_t now_us;
 	/* The rest may be zero, for the defaults below. */
 	uint16_t mss_max;         /* what a frame of ours holds; 0: no bound */
@@ -155,6 +176,17 @@ bool dawn_tcp_output(struct dawn_tcp *c, uint64_t now_us,
 /* When dawn_tcp_timer() wants to be called; UINT64_MAX: never. */
 uint64_t dawn_tcp_deadline_us(const struct dawn_tcp *c);
 
+/* How long a flight waits for an ACK: before it is retransmitted (RFC 6298), and
+ * before a loss probe (RFC 8985, 7.2; `one`: a single segment, whose ACK may be
+ * delayed). For entries that have no control block. */
+uint32_t dawn_tcp_rto_us(uint32_t srtt_us, uint32_t rttvar_us);
+uint32_t dawn_tcp_pto_us(uint32_t srtt_us, bool one);
+
+/* Is this segment an ACK that says nothing to a connection as its entry says
+ * it, and asks for nothing? One that was overtaken by what came later. */
+bool dawn_tcp_overtaken(const struct dawn_flow *f,
+			const struct dawn_tcp_seg *seg);
+
 /* In-order bytes received and not consumed; dawn_tcp_linearize() makes them one
  * piece, valid until the next call on this connection. */
 uint32_t dawn_tcp_readable(const struct dawn_tcp *c);
@@ -163,6 +195,39 @@ void dawn_tcp_consume(struct dawn_tcp *c, uint32_t len);
 
 uint32_t dawn_tcp_space(const struct dawn_tcp *c);
 uint32_t dawn_tcp_write(struct dawn_tcp *c, const void *buf, uint32_t len);
+
+/* Rings that grow, see tcp_grow.c. Would the connection go faster with a bigger
+ * receive ring (its reader keeps up; found anew each round trip), or send ring
+ * (it is full of bytes in flight)? */
+bool dawn_tcp_rcv_short(const struct dawn_tcp *c);
+bool dawn_tcp_snd_short(const struct dawn_tcp *c);
+
+/* Go on with a bigger ring; what is in the present one is copied.
+ * Return: the present one, which is the caller's again. */
+struct dawn_ring dawn_tcp_grow_rcv(struct dawn_tcp *c, struct dawn_ring ring);
+struct dawn_ring dawn_tcp_grow_snd(struct dawn_tcp *c, struct dawn_ring ring);
+
+/* Give back a ring for which no use is left: the peer's FIN is in and all was
+ * read; our FIN is acknowledged. Return: it, or one of size 0. */
+struct dawn_ring dawn_tcp_spare_rcv(struct dawn_tcp *c);
+struct dawn_ring dawn_tcp_spare_snd(struct dawn_tcp *c);
+
+/* Lend other memory for the records, which are copied; the old is free then.
+ * Return: 0, -EINVAL if the size is wrong or what is in use does not fit. */
+int dawn_tcp_recs_move(struct dawn_tcp *c, struct dawn_tcp_recs to);
+/* What the connection waits for. */
+enum dawn_tcp_wait {
+	DAWN_TCP_WAITS_DATA,   /* of the peer: nothing is left to send */
+	DAWN_TCP_WAITS_ACK,    /* sent and not acknowledged, or unsent */
+	DAWN_TCP_WAITS_WINDOW, /* the peer's is closed */
+	DAWN_TCP_WAITS_END,    /* our FIN is sent, all before acknowledged */
+};
+enum dawn_tcp_wait dawn_tcp_waits(const struct dawn_tcp *c);
+
+/* Does it make work as honest peers hardly ever do: by acknowledging what was
+ * never sent, or by a tiny MSS? Neither is a reason to reset it (RFC 5961, 5;
+ * RFC 9293, 3.7.1), but to serve others first. */
+bool dawn_tcp_doubtful(const struct dawn_tcp *c);
 
 /* FIN after everything written. */
 void dawn_tcp_shutdown(struct dawn_tcp *c);
@@ -174,6 +239,10 @@ void dawn_tcp_abort(struct dawn_tcp *c);
  * needed / packet too big, our segments must fit it. */
 void dawn_tcp_icmp_error(struct dawn_tcp *c, uint32_t seq, uint32_t mtu,
 			 bool hard, uint64_t now_us);
+
+/* Our own link takes no more than this: segments must fit it from now on, and
+ * what is in flight is sent again. No effect if they do already. */
+void dawn_tcp_lower_mtu(struct dawn_tcp *c, uint32_t mtu);
 
 enum dawn_tcp_state dawn_tcp_state(const struct dawn_tcp *c);
 
@@ -198,10 +267,13 @@ void dawn_tcp_export(const struct dawn_tcp *c, struct dawn_flow *f);
 struct dawn_tcp_counts {
 	uint32_t retransmit;
 	uint32_t rto;
-	uint32_t fast_retransmit;
+	uint32_t fast_retransmit; /* recoveries entered */
 	uint32_t ooo;
 	uint32_t challenge_ack;
 	uint32_t rst_sent;
+	uint32_t rack_lost; /* segments found lost by RACK */
+	uint32_t tlp;       /* loss probes */
+	uint32_t spurious;  /* recoveries and timeouts undone */
 };
 struct dawn_tcp_counts *dawn_tcp_counts(struct dawn_tcp *c);
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Congestion control: how much may be in flight. NewReno's window rules (RFC
  * 5681, 3.1) with bytes counted (RFC 3465) and an initial window of ten (RFC
- * 6928). When a loss is found and what is resent is not decided here but in
- * tcp_ack.c; another algorithm is another struct tcp_cc_ops.
+ * 6928). When a loss is found, what is resent and how fast is not decided here
+ * but in tcp_recover.c; another algorithm is another struct tcp_cc_ops.
  */
 #include "user/net/tcp_conn.h"
 
 #define CWND_MAX (1U << 30)
+
+/* Segments that one ACK may open the window by in slow start: 8 where nothing
+ * paces (RFC 9406, 4.2; peers that join segments acknowledge many at a time),
+ * 1 after a timeout, where an ACK may tell of old copies (RFC 3465, 2.3). */
+#define SLOW_START_SEGS      8
+#define SLOW_START_SEGS_LOSS 1
 
 /* RFC 6928, 2: min(10 * MSS, max(2 * MSS, 14600)). */
 uint32_t dawn_tcp_cc_initial(const struct dawn_tcp *c)
@@ -16,13 +22,22 @@ uint32_t dawn_tcp_cc_initial(const struct dawn_tcp *c)
 
 static void newreno_acked(struct dawn_tcp *c, uint32_t bytes, uint64_t now_us)
 {
+	uint32_t segs = c->phase == TCP_LOSS ? SLOW_START_SEGS_LOSS
+					     : SLOW_START_SEGS;
+
 	(void)now_us;
 	if (c->cwnd < c->ssthresh) { /* slow start */
-		c->cwnd += tcp_min(bytes, c->smss);
+		bytes = tcp_min(bytes, segs * c->smss);
+		c->cwnd +=
+			tcp_min(bytes, tcp_max(c->ssthresh - c->cwnd, c->smss));
 	} else { /* avoidance: a segment for each window acknowledged */
+		uint32_t window = c->cwnd - c->cwnd % c->smss;
+
+		/* Whole segments only: of 2.5 no more than 2 are ever sent and
+		 * acknowledged in a round trip. */
 		c->cc_acked += bytes;
-		if (c->cc_acked >= c->cwnd) {
-			c->cc_acked -= c->cwnd;
+		if (c->cc_acked >= window) {
+			c->cc_acked -= window;
 			c->cwnd += c->smss;
 		}
 	}
@@ -33,7 +48,9 @@ static void newreno_acked(struct dawn_tcp *c, uint32_t bytes, uint64_t now_us)
 static void newreno_loss(struct dawn_tcp *c, uint32_t flight)
 {
 	c->ssthresh = tcp_max(flight / 2, 2U * c->smss);
-	c->cc_acked = 0;
+	/* What was counted towards the next segment stays, as far as it is one
+	 * in the smaller window. */
+	c->cc_acked = tcp_min(c->cc_acked, c->ssthresh);
 }
 
 static void newreno_timeout(struct dawn_tcp *c)

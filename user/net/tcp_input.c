@@ -18,6 +18,7 @@ enum verdict {
 	VERDICT_DROP,
 	VERDICT_ACK,       /* not acceptable: say where we are */
 	VERDICT_CHALLENGE, /* the same, limited */
+	VERDICT_LIE,       /* the same: acknowledges what was never sent */
 	VERDICT_RESET,
 	VERDICT_ACCEPT,
 };
@@ -85,8 +86,9 @@ static enum verdict judge_ack(const struct dawn_tcp *c,
 {
 	uint32_t wnd = tcp_max(c->max_snd_wnd, UINT16_MAX);
 
-	if (dawn_seq_gt(seg->ack, c->snd_max) ||
-	    dawn_seq_lt(seg->ack, c->snd_una - wnd))
+	if (dawn_seq_gt(seg->ack, c->snd_max))
+		return VERDICT_LIE;
+	if (dawn_seq_lt(seg->ack, c->snd_una - wnd))
 		return VERDICT_CHALLENGE;
 	return VERDICT_ACCEPT;
 }
@@ -170,8 +172,10 @@ static unsigned int accept_segment(struct dawn_tcp *c,
 	if (c->opt & DAWN_FLOW_TS)
 		take_timestamp(c, seg, now_us);
 	events = dawn_tcp_ack_input(c, seg, now_us);
-	if (tcp_can_receive(c) && seg_end(seg) != seg->seq)
+	if (tcp_can_receive(c) && seg_end(seg) != seg->seq) {
 		events |= dawn_tcp_reasm_input(c, seg, now_us);
+		dawn_tcp_rcv_measure(c, seg, now_us);
+	}
 	return events;
 }
 
@@ -189,6 +193,9 @@ unsigned int dawn_tcp_input(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 		if (c->state == DAWN_TCP_TIME_WAIT && seg->flags & DAWN_TCP_FIN)
 			dawn_tcp_life_start(c, now_us);
 		return 0;
+	case VERDICT_LIE:
+		c->lies += c->lies < UINT16_MAX;
+		/* fall through */
 	case VERDICT_CHALLENGE:
 		challenge(c, now_us);
 		return 0;
@@ -215,4 +222,25 @@ bool dawn_tcp_would_progress(const struct dawn_tcp *c,
 	    !tcp_fin_acked(c))
 		return true;
 	return tcp_can_receive(c) && seg_end(seg) != seg->seq;
+}
+
+/* The window of an ACK that is not the first of its numbers may be news, and
+ * with something in flight it may be a duplicate that counts. The number before
+ * rcv_nxt is a keep-alive's. That timestamps become incomparable after 24 days
+ * is not for what lay in a ring. */
+bool dawn_tcp_overtaken(const struct dawn_flow *f,
+			const struct dawn_tcp_seg *seg)
+{
+	const uint8_t other = DAWN_TCP_SYN | DAWN_TCP_FIN | DAWN_TCP_RST;
+
+	if (seg->flags & other || !(seg->flags & DAWN_TCP_ACK) || seg->len ||
+	    dawn_seq_gt(seg->ack, f->snd_una) ||
+	    dawn_seq_gt(seg->seq, f->rcv_nxt))
+		return false;
+	if (f->flags & DAWN_FLOW_TS && seg->has_ts &&
+	    dawn_seq_lt(seg->tsval, f->ts_recent))
+		return true;
+	if (seg->sack_count && f->snd_una != f->snd_nxt)
+		return false;
+	return seg->ack != f->snd_una || dawn_seq_lt(seg->seq, f->rcv_nxt - 1);
 }

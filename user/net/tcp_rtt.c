@@ -7,24 +7,29 @@
  */
 #include "user/net/tcp_conn.h"
 
-static void set_rto(struct dawn_tcp *c)
+/* 2.3, with a G that is not the clock's: on a path that never varies the peer's
+ * delayed ACK would come after the timeout. */
+uint32_t dawn_tcp_rto_us(uint32_t srtt_us, uint32_t rttvar_us)
 {
-	uint64_t rto = (uint64_t)c->srtt_us + 4ULL * c->rttvar_us;
+	uint64_t var = 4ULL * rttvar_us, rto;
 
+	if (!srtt_us)
+		return TCP_RTO_INIT_US; /* 2.1 */
+	if (var < TCP_RTTVAR_MIN_US)
+		var = TCP_RTTVAR_MIN_US;
+	rto = srtt_us + var;
 	if (rto < TCP_RTO_MIN_US)
 		rto = TCP_RTO_MIN_US;
 	if (rto > TCP_RTO_MAX_US)
 		rto = TCP_RTO_MAX_US;
-	c->rto_us = (uint32_t)rto;
+	return (uint32_t)rto;
 }
 
 void dawn_tcp_rtt_init(struct dawn_tcp *c, uint32_t srtt_us, uint32_t rttvar_us)
 {
 	c->srtt_us = tcp_min(srtt_us, TCP_RTO_MAX_US);
 	c->rttvar_us = tcp_min(rttvar_us, TCP_RTO_MAX_US);
-	c->rto_us = TCP_RTO_INIT_US; /* 2.1 */
-	if (c->srtt_us)
-		set_rto(c);
+	c->rto_us = dawn_tcp_rto_us(c->srtt_us, c->rttvar_us);
 }
 
 void dawn_tcp_rtt_sample(struct dawn_tcp *c, uint32_t rtt_us)
@@ -43,7 +48,7 @@ void dawn_tcp_rtt_sample(struct dawn_tcp *c, uint32_t rtt_us)
 		c->rttvar_us = c->rttvar_us - c->rttvar_us / 4 + delta / 4;
 		c->srtt_us = c->srtt_us - c->srtt_us / 8 + rtt_us / 8;
 	}
-	set_rto(c);
+	c->rto_us = dawn_tcp_rto_us(c->srtt_us, c->rttvar_us);
 }
 
 /* The timeout with its backoff: RFC 6298, 5.5. */

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Sorted lists of disjoint sequence ranges: what we hold out of order, and what
- * the peer said it holds (RFC 2018). The lists are short (8 and 32), so every
- * operation is a walk; while nothing is lost both are empty.
- *
- * What the peer says is a hint: a range it took back (RFC 2018, 8) is sent
- * again after a timeout, which forgets the list. Nothing is freed from the send
- * ring before it is acknowledged.
+ * the peer says it holds (RFC 2018), which goes into the records (tcp_rec.c). The
+ * list is short (32), so every operation is a walk; mostly it is empty.
  */
 #include <string.h>
 
@@ -54,84 +50,90 @@ void dawn_tcp_range_add(struct dawn_tcp_sack *r, uint8_t *n, uint32_t start,
 	*n -= j - i - 1;
 }
 
-static bool range_covers(const struct dawn_tcp_sack *r, uint8_t n,
-			 uint32_t start, uint32_t end)
+/* RFC 2883, 4: the first block tells of a duplicate if it lies below the ACK, or
+ * within the second block. */
+static bool is_dsack(const struct dawn_tcp_seg *seg)
 {
-	for (uint8_t i = 0; i < n; i++)
-		if (dawn_seq_le(r[i].start, start) &&
-		    dawn_seq_ge(r[i].end, end))
-			return true;
-	return false;
+	const struct dawn_tcp_sack *b = seg->sack;
+
+	if (dawn_seq_le(b[0].end, seg->ack))
+		return true;
+	return seg->sack_count > 1 && dawn_seq_ge(b[0].start, b[1].start) &&
+	       dawn_seq_le(b[0].end, b[1].end);
 }
 
-bool dawn_tcp_sack_input(struct dawn_tcp *c, const struct dawn_tcp_seg *seg)
+/* Could the peer have received this twice? */
+static bool dsack_possible(const struct dawn_tcp *c,
+			   const struct dawn_tcp_sack *b)
 {
-	uint32_t una = tcp_seq_max(c->snd_una, seg->ack);
-	uint8_t blocks = seg->sack_count;
-	bool news = false;
+	return dawn_seq_lt(b->start, b->end) &&
+	       dawn_seq_le(b->end, c->snd_max) &&
+	       dawn_seq_ge(b->start, c->snd_una - c->max_snd_wnd);
+}
+
+/* What a block says beyond the one seen before, `old`: peers repeat theirs, and
+ * they grow at an end. */
+static struct dawn_tcp_sack beyond(struct dawn_tcp_sack b,
+				   const struct dawn_tcp_sack *old)
+{
+	if (old->start == old->end)
+		return b;
+	if (dawn_seq_ge(b.start, old->start) && dawn_seq_lt(b.start, old->end))
+		b.start = old->end;
+	if (dawn_seq_le(b.end, old->end) && dawn_seq_gt(b.end, old->start))
+		b.end = old->start;
+	return b;
+}
+
+static void take_block(struct dawn_tcp *c, const struct dawn_tcp_sack *b,
+		       struct tcp_ack *a)
+{
+	struct dawn_tcp_sack news = *b;
+
+	for (int i = 0; i < DAWN_TCP_SACK_MAX; i++)
+		news = beyond(news, &c->seen[i]);
+	for (uint16_t k = dawn_tcp_rec_find(c, news.start); k != c->rec_tail;
+	     k++) {
+		uint32_t start = tcp_rec_start(c, k), end = tcp_rec(c, k)->end;
+
+		if (dawn_seq_ge(start, news.end) || dawn_seq_gt(end, b->end))
+			break;
+		if (dawn_seq_lt(start, b->start) ||
+		    tcp_rec(c, k)->flags & REC_SACKED)
+			continue;
+		dawn_tcp_rack_delivered(c, k, false, a);
+		dawn_tcp_rec_sack(c, k);
+		a->delivered += end - start;
+		a->sack_news = true;
+	}
+}
+
+/* A block that begins at or below the ACK, or ends beyond what was sent, is a
+ * lie or old. A right one is taken whole; that its bytes are held is a hint all
+ * the same (RFC 2018, 8): nothing is freed before it is acknowledged. */
+void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
+{
+	struct dawn_tcp_sack taken[DAWN_TCP_SACK_MAX] = { 0 };
+	const struct dawn_tcp_seg *seg = a->seg;
+	uint8_t blocks = seg->sack_count, i = 0;
 
 	if (blocks > DAWN_TCP_SACK_MAX)
 		blocks = DAWN_TCP_SACK_MAX;
-	for (uint8_t i = 0; i < blocks; i++) {
-		uint32_t start = seg->sack[i].start, end = seg->sack[i].end;
-
-		/* A block at or below the ACK tells of a duplicate (RFC 2883);
-		 * one beyond what was sent is a lie. */
-		if (!dawn_seq_gt(start, una) || !dawn_seq_gt(end, start) ||
-		    dawn_seq_gt(end, c->snd_max))
-			continue;
-		if (range_covers(c->sacked, c->sacked_count, start, end))
-			continue;
-		if (!dawn_tcp_range_fits(c->sacked, c->sacked_count,
-					 TCP_SACKED_MAX, start, end))
-			continue;
-		dawn_tcp_range_add(c->sacked, &c->sacked_count, start, end);
-		news = true;
+	if (is_dsack(seg)) {
+		a->dsack = dsack_possible(c, &seg->sack[0]);
+		a->dsack_tlp = a->dsack && c->tlp_out && c->tlp_retx &&
+			       seg->sack[0].end == c->tlp_end;
+		i = 1;
 	}
-	return news;
-}
+	for (; i < blocks; i++) {
+		const struct dawn_tcp_sack *b = &seg->sack[i];
 
-void dawn_tcp_sack_prune(struct dawn_tcp *c)
-{
-	uint8_t gone = 0;
-
-	while (gone < c->sacked_count &&
-	       dawn_seq_le(c->sacked[gone].end, c->snd_una))
-		gone++;
-	c->sacked_count -= gone;
-	memmove(c->sacked, &c->sacked[gone],
-		c->sacked_count * sizeof(c->sacked[0]));
-	if (c->sacked_count && dawn_seq_lt(c->sacked[0].start, c->snd_una))
-		c->sacked[0].start = c->snd_una;
-}
-
-uint32_t dawn_tcp_sack_below(const struct dawn_tcp *c, uint32_t seq)
-{
-	uint32_t sum = 0;
-
-	for (uint8_t i = 0; i < c->sacked_count; i++) {
-		const struct dawn_tcp_sack *r = &c->sacked[i];
-
-		if (dawn_seq_ge(r->start, seq))
-			break;
-		sum += tcp_seq_min(r->end, seq) - r->start;
+		if (!dawn_seq_gt(b->start, c->snd_una) ||
+		    !dawn_seq_gt(b->end, b->start) ||
+		    dawn_seq_gt(b->end, c->snd_max))
+			continue;
+		take_block(c, b, a);
+		taken[i] = *b;
 	}
-	return sum;
-}
-
-uint32_t dawn_tcp_sack_skip(const struct dawn_tcp *c, uint32_t seq)
-{
-	for (uint8_t i = 0; i < c->sacked_count; i++)
-		if (dawn_seq_le(c->sacked[i].start, seq) &&
-		    dawn_seq_lt(seq, c->sacked[i].end))
-			return c->sacked[i].end;
-	return seq;
-}
-
-uint32_t dawn_tcp_sack_gap(const struct dawn_tcp *c, uint32_t seq, uint32_t len)
-{
-	for (uint8_t i = 0; i < c->sacked_count; i++)
-		if (dawn_seq_gt(c->sacked[i].start, seq))
-			return tcp_min(len, c->sacked[i].start - seq);
-	return len;
+	memcpy(c->seen, taken, sizeof(taken));
 }

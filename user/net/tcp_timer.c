@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* Time passed. Three timers a connection:
+/* Time passed. Four timers a connection:
  *
  *   rtx     retransmission (RFC 6298) or window probe (RFC 9293, 3.8.6.1);
  *           rtx_mode says which. Both back off alike.
+ *   early   before a retransmission: RACK's reordering timer or the probe
+ *           timeout of TLP (RFC 8985); `early` says which
  *   delack  the acknowledgment that waits for a second segment
  *   life    keep-alive (RFC 9293, 3.8.4), the end of FIN_WAIT_2, 2 MSL
  *
@@ -30,7 +32,8 @@ void dawn_tcp_rtx_restart(struct dawn_tcp *c, uint64_t now_us)
 void dawn_tcp_rtx_stop(struct dawn_tcp *c)
 {
 	c->rtx_mode = TCP_RTX_NONE;
-	c->rtx_at = TCP_NEVER;
+	c->early = TCP_EARLY_NONE;
+	c->rtx_at = c->early_at = TCP_NEVER;
 }
 
 /* Start the timer that the state asks for. */
@@ -46,31 +49,29 @@ void dawn_tcp_life_start(struct dawn_tcp *c, uint64_t now_us)
 		c->life_at = TCP_NEVER;
 }
 
-/* RFC 6298, 5.4 to 5.6; RFC 5681, 3.1: everything in flight counts as lost and
- * is sent again from snd_una as the window grows. What the peer claimed to
- * hold is forgotten: it may have taken it back (RFC 2018, 8). A repeated timeout
- * finds the same flight, so ssthresh stays, as it must. */
-static void timeout(struct dawn_tcp *c, uint64_t now_us)
-{
-	c->cc->loss(c, tcp_flight(c));
-	c->cc->timeout(c);
-	c->phase = TCP_LOSS;
-	c->timeout_ts = tcp_ms(now_us) + c->ts_offset;
-	c->recover = c->snd_max;
-	c->snd_nxt = c->snd_una;
-	c->sacked_count = 0;
-	c->dupacks = 0;
-	c->rtx_due = false;
-	c->counts.rto++;
-}
-
-/* No window: one byte, again and again. */
+/* No window: one byte, again and again. What was in flight the peer does not
+ * take either: it goes again when there is a window. */
 static void probe(struct dawn_tcp *c)
 {
 	c->rtx_mode = TCP_RTX_PERSIST;
-	c->snd_nxt = c->snd_una;
+	dawn_tcp_rec_lose_all(c, true, true);
 	c->probe_due = true;
 	c->timing = false;
+}
+
+/* RFC 8985, 7.3: the probe puts the retransmission off. */
+static void early_fires(struct dawn_tcp *c, uint64_t now_us)
+{
+	uint8_t early = c->early;
+
+	c->early = TCP_EARLY_NONE;
+	c->early_at = TCP_NEVER;
+	if (early == TCP_EARLY_REO) {
+		dawn_tcp_recover_reo(c, now_us);
+	} else if (dawn_tcp_tlp_allowed(c)) {
+		c->tlp_due = true;
+		dawn_tcp_rtx_restart(c, now_us);
+	}
 }
 
 static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
@@ -87,7 +88,7 @@ static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
 	if (probing)
 		probe(c);
 	else
-		timeout(c, now_us);
+		dawn_tcp_recover_timeout(c, now_us);
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
 	dawn_tcp_rtx_restart(c, now_us);
@@ -144,6 +145,8 @@ unsigned int dawn_tcp_timer(struct dawn_tcp *c, uint64_t now_us)
 		c->delack_at = TCP_NEVER;
 		c->ack_now = true;
 	}
+	if (c->early_at <= now_us)
+		early_fires(c, now_us);
 	if (c->rtx_at <= now_us)
 		events |= rtx_fires(c, now_us);
 	if (c->life_at <= now_us)
@@ -155,6 +158,8 @@ uint64_t dawn_tcp_deadline_us(const struct dawn_tcp *c)
 {
 	uint64_t at = c->rtx_at;
 
+	if (c->early_at < at)
+		at = c->early_at;
 	if (c->delack_at < at)
 		at = c->delack_at;
 	return c->life_at < at ? c->life_at : at;
