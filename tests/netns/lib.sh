@@ -40,6 +40,7 @@ at_exit() {
 
 run_cleanup() {
 	local line
+	set +e # one that fails must not keep the others from being run
 	for line in "${CLEANUP[@]}"; do
 		eval "$line" >/dev/null 2>&1
 	done
@@ -209,4 +210,67 @@ xdp_id() {
 # feature NS IFNAME NAME: on or off, by ethtool
 feature() {
 	in_ns "$1" ethtool -k "$2" | sed -n "s/^$3: \([a-z]*\).*/\1/p"
+}
+
+# end_child PID: kill it if it still is a child of this shell (a number may have
+# been given to another process since)
+end_child() {
+	grep -qx "PPid:[[:space:]]*$$" "/proc/$1/status" 2>/dev/null &&
+		kill -KILL "$1"
+}
+
+# setup_lossy EMULATOR_OPTION...: as setup_pair, but with the emulated wire
+# (tests/link/link.c) between. Whatever test wants packets to be lost, late,
+# reordered, doubled or broken, over IPv4 or IPv6, does it by this. Segments are
+# of wire size, as a real NIC would see them.
+#   $CLI [$CLI_IF]---[m0 $MID m1]---[$SRV_IF] $SRV      ab: from $CLI to $SRV
+setup_lossy() {
+	MID=dawn-m$$
+	need_root
+	make_ns "$SRV"
+	make_ns "$CLI"
+	make_ns "$MID"
+	at_exit in_ns "$SRV" "$DAWN" off --dev "$SRV_IF"
+	ip link add "$CLI_IF" netns "$CLI" type veth peer name m0 netns "$MID"
+	ip link add "$SRV_IF" netns "$SRV" type veth peer name m1 netns "$MID"
+	# Nothing but what the ends send: it would take part in the fates.
+	in_ns "$MID" sysctl -qw net.ipv6.conf.m0.disable_ipv6=1 \
+		net.ipv6.conf.m1.disable_ipv6=1
+	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
+	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
+	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
+	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
+	in_srv ip link set "$SRV_IF" up
+	in_cli ip link set "$CLI_IF" up
+	in_ns "$MID" ip link set m0 up
+	in_ns "$MID" ip link set m1 up
+	in_cli ethtool -K "$CLI_IF" tso off gso off tx off >/dev/null
+	in_srv ethtool -K "$SRV_IF" tso off gso off tx off >/dev/null
+	start_link "$@"
+}
+
+# start_link EMULATOR_OPTION...: with counters of its own, from 0
+start_link() {
+	# PRIORITY: words before the command, for a bench
+	# shellcheck disable=SC2086
+	nsenter --net="/run/netns/$MID" -- ${PRIORITY:-} \
+		"$BUILD/tests/link" "$@" m0 m1 \
+		>"$TMP/link.log" 2>&1 &
+	LINK_PID=$!
+	at_exit end_child "$LINK_PID"
+	wait_for 5 grep -q ready "$TMP/link.log" || fail "link starts"
+}
+
+# stop_link: leaves its counters, JSON, in $TMP/link.log, and shows them
+stop_link() {
+	kill -TERM "$LINK_PID"
+	wait "$LINK_PID"
+	sed 's/^/     | /' "$TMP/link.log"
+}
+
+# link_count ab|ba NAME: after stop_link, or after `kill -USR1 $LINK_PID`, which
+# has the counters printed once more; the last ones count
+link_count() {
+	sed -n "s/.*\"$1\": {.*\"$2\": \([0-9.]*\).*/\1/p" "$TMP/link.log" |
+		tail -n 1
 }

@@ -79,7 +79,7 @@ for m in access services flow_table unacked cache_index cache_data cache_hits \
 	segments_11 record; do
 	check "pinned: $m" bpftool map show pinned "$PINS/$m"
 done
-check_exit "sizes as asked" 0 "max_entries 256 " \
+check_exit "sizes as asked" 0 "max_entries 168 " \
 	bpftool map show pinned "$PINS/flow_table"
 check_exit "slots as asked" 0 "max_entries 16 " \
 	bpftool map show pinned "$PINS/cache_data"

@@ -144,7 +144,19 @@ echo "# MTU"
 in_srv ip link set "$SRV_IF" mtu 9000
 in_cli ip link set "$CLI_IF" mtu 9000
 big=$(offloads)
-check_exit "native refused, with advice" 1 \
+check "native mode takes jumbo frames" \
+	dawn load --dev "$SRV_IF" --mode native
+check_eq "the sender's segmentation is off, as by the kernel at 1500" off \
+	"$(feature "$CLI" "$CLI_IF" tcp-segmentation-offload)"
+check "answers arrive" pings "$CLI" "$SRV_IP"
+check "unload" dawn unload --dev "$SRV_IF"
+check_eq "unload turns it back" "$big" "$(offloads)"
+
+echo "# native mode is refused: the other end has a larger MTU"
+in_srv ip link set "$SRV_IF" mtu 1500
+in_cli ip link set "$CLI_IF" mtu 9000
+big=$(offloads)
+check_exit "refused, with advice" 1 \
 	"native mode refused.*MTU.*try --mode generic" \
 	dawn load --dev "$SRV_IF" --mode native
 check_eq "nothing changed by it" "$big" "$(offloads)"
@@ -156,7 +168,6 @@ check "answers arrive" pings "$CLI" "$SRV_IP"
 check_exit "status keeps the reason" 0 "native mode refused" dawn status
 check_eq "no program on the peer in generic mode" "" "$(xdp_id "$CLI_IF" "$CLI")"
 check "unload" dawn unload --dev "$SRV_IF"
-in_srv ip link set "$SRV_IF" mtu 1500
 in_cli ip link set "$CLI_IF" mtu 1500
 check_eq "offloads as at the start" "$at_start" "$(offloads)"
 

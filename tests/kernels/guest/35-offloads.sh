@@ -58,6 +58,16 @@ for mode in native generic; do
 	check "$mode: offloads as before" [ "$(offloads)" = "$before" ]
 	check "$mode: no program left" [ -z "$(programs)" ]
 done
+# Jumbo frames: the programs are loaded for frames of several buffers.
+ip link set dawn5 mtu 9000
+ip -n vcli link set eth0 mtu 9000
+check "jumbo: load" dawn load --dev dawn5 --mode native
+check "jumbo: a ping of 8,900 bytes" in_cli ping -q -c 2 -i 0.2 -W 2 -M do \
+	-s 8900 198.18.4.1
+check "jumbo: from XDP" [ "$(counter icmp_echo)" = 2 ]
+check "jumbo: unload" dawn unload --dev dawn5
+ip link set dawn5 mtu 1500
+ip -n vcli link set eth0 mtu 1500
 check "load" dawn load --dev dawn5
 check "off" dawn off
 check "off: offloads as before" [ "$(offloads)" = "$before" ]

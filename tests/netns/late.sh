@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Late segments of connections that are over open nothing: not the handshake's
+# ACK, not the request; whichever half closed. See late.py.
+# timeout: 120
+here=$(dirname "$0")
+# shellcheck source=tests/netns/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/netns/daemon.sh
+. "$here/daemon.sh"
+
+setup_pair
+make_root
+head -c 20000 /dev/urandom >"$ROOT/big"
+start_dawnd
+promote "$SRV_IP" hot0
+mac=$(in_srv ip -br link show "$SRV_IF" | awk '{ print $3 }')
+for ip in "$SRV_IP" "$SRV_IP6"; do
+	in_cli "$here/late.py" "$CLI_IF" "$mac" "$ip" >"$TMP/out" 2>&1
+	check_eq "late.py to $ip" 0 $?
+	sed 's/^/     | /' "$TMP/out"
+done
+at_least "replayed cookies" 8 "$(counter cookie_replayed)"
+check_eq "made anew out of TIME_WAIT" 2 "$(counter time_wait_reused)"
+check_eq "cookies forgotten" 0 "$(counter cookie_forgotten)"
+stop_dawnd
+check_eq "dawnd ends well" 0 "$STATUS"
+finish

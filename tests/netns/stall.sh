@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Memory for connections is short: 32 MB hold 62. Peers that make no progress
+# hold on to it; those that do must neither lose theirs nor be kept out.
+here=$(dirname "$0")
+# shellcheck source=tests/netns/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/netns/daemon.sh
+. "$here/daemon.sh"
+
+HONEST=198.18.0.99
+SOURCES=()
+
+setup_pair
+make_root
+head -c 900000 /dev/urandom >"$ROOT/slow.bin"
+in_cli ip addr add "$HONEST/24" dev "$CLI_IF"
+for ((i = 11; i <= 30; i++)); do
+	in_cli ip addr add "198.18.0.$i/24" dev "$CLI_IF"
+	SOURCES+=("198.18.0.$i")
+done
+
+held() { echo $(($(counter conn_open) - $(counter conn_closed))); }
+holds() { [ "$(held)" -ge "$1" ]; } # CONNECTIONS
+evicted() { # MINIMUM REASON...
+	local sum=0 reason
+	for reason in "${@:2}"; do
+		sum=$((sum + $(counter "evicted_$reason")))
+	done
+	[ "$sum" -ge "$1" ]
+}
+
+# begin KIND COUNT SOURCE...: hold connections until `end`
+begin() {
+	mkfifo "$TMP/stop.$1"
+	nsenter --net="/run/netns/$CLI" -- "$here/stall.py" "$1" "$2" \
+		"$SRV_IP" "${@:3}" <"$TMP/stop.$1" >"$TMP/$1.log" 2>&1 &
+	STALLED=$!
+	at_exit end_child "$STALLED"
+	exec {STOP}>"$TMP/stop.$1"
+	check "$1: $2 connections" wait_for 20 grep -q ready "$TMP/$1.log"
+}
+
+end() { # KIND
+	exec {STOP}>&-
+	wait "$STALLED"
+	grep -q 'reset=' "$TMP/$1.log" || fail "$1: client: $(cat "$TMP/$1.log")"
+	rm "$TMP/stop.$1"
+}
+
+# honest TEXT: asks for the large file, from an address of its own
+honest() {
+	check "$1: an honest client is served" in_cli curl -sSf -m 20 \
+		--interface "$HONEST" -o "$TMP/got" "http://$SRV_IP/big.bin"
+	check "$1: whole" cmp "$TMP/got" "$ROOT/big.bin"
+}
+
+start_dawnd --memory 32
+# One source: stopped at half of the memory, whatever it does.
+nsenter --net="/run/netns/$CLI" -- curl -sSf -m 60 --limit-rate 90k \
+	--interface "$HONEST" -o "$TMP/slow" "http://$SRV_IP/slow.bin" &
+slow=$!
+begun() { [ -s "$TMP/slow" ]; }
+check "a slow download begins" wait_for 10 begun
+begin window 90 "$CLI_IP"
+shared() { [ "$(counter conn_share)" -ge 1 ]; }
+check "one source gets no more than its share" wait_for 10 shared
+check "its own are evicted for it" wait_for 10 evicted 1 window
+at_least "connections held, of 62: room left" 20 $((62 - $(held)))
+honest "one source"
+end window
+
+# Twenty sources together take all; who stalls goes.
+before=$(($(counter evicted_window) + $(counter evicted_reader)))
+begin reader 120 "${SOURCES[@]}"
+check "all memory is held" wait_for 10 holds 55
+honest "twenty sources read slowly"
+check "who reads slowly is evicted" evicted $((before + 1)) window reader
+end reader
+begin writer 120 "${SOURCES[@]}"
+check "all memory is held" wait_for 10 holds 55
+honest "twenty sources write slowly"
+check "who writes slowly is evicted" evicted 1 writer
+end writer
+begin closer 160 "${SOURCES[@]}"
+# One buffer each, the other went back: there are more of them.
+check "more than 62 are held" wait_for 10 holds 110
+honest "twenty sources do not close"
+check "who only has to close goes first" wait_for 15 evicted 1 closing
+end closer
+wait "$slow"
+check_eq "the slow download ends well" 0 $?
+check "and is whole" cmp "$TMP/slow" "$ROOT/slow.bin"
+stop_dawnd
+check_eq "dawnd ends well" 0 "$STATUS"
+finish
