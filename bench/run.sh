@@ -28,3 +28,5 @@ packet_cost | tee "$out/packet_cost.txt"
 for body in 80 1000; do
 	"$here/closed_loop.sh" "$body" | tee "$out/closed_loop_$body.txt"
 done
+# Seconds a run; hours without QUICK.
+QUICK=${QUICK-1} "$here/bulk.sh" | tee "$out/bulk.txt"

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Question: what do honest clients keep while somebody attacks?
+# Machine:  two namespaces, one veth pair with one queue, native XDP; attack and
+#           clients come in by the same queue, from different addresses.
+#           Attacker on CPU 1, clients on CPU 0, dawnd where it likes.
+# Baseline: the same attack from addresses that `dawn deny` has in its list, so
+#           that XDP drops it at the first look. The frames of flood and
+#           rawattack come at the same rate then (both rates are printed).
+#           The kernel-socket attackers (idle, stall, slowread, slowwrite, tiny)
+#           cannot connect when they are dropped, and cost their CPU less.
+# Method:   RUNS pairs, SECONDS_EACH each, on one daemon; every second pair has
+#           its baseline first. Goodput of the honest clients: hits (80 bytes,
+#           64 connections) and downloads of 300 kB that the reactor serves (8
+#           connections). rst and data go into one of these connections, whose
+#           addresses and ports they know.
+# Command:  sudo bench/attack.sh [KIND]...      (default: all)
+#           SOURCES=1: an attacker of one address instead of 64
+# Output:   a line of JSON for each pair, at the end a table: median, lowest and
+#           highest ratio.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/../tests/netns" && pwd)
+# shellcheck source=tests/netns/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/netns/daemon.sh
+. "$here/daemon.sh"
+set +e
+
+RUNS=${RUNS:-5}
+SECONDS_EACH=${SECONDS_EACH:-3}
+PPS=${PPS:-100000}
+RAW_PPS=${RAW_PPS:-20000}
+CONNS=${CONNS:-2000}
+SOURCES=${SOURCES:-64}
+MEMORY_MB=${MEMORY_MB:-256}
+RESULTS=${RESULTS:-$BUILD/bench/results}
+EVIL=198.19
+export FLOOD_OBJECT=$BUILD/bench/flood.bpf.o
+
+# resident: memory of dawnd, kB
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$DAWND_PID/status"; }
+pause() { read -rt "$1" <> <(:) || :; }
+
+attacker() { # COMMAND...
+	nsenter --net="/run/netns/$CLI" -- taskset -c 1 "$@" >"$TMP/flood" 2>&1 &
+	ATTACKER=$!
+	at_exit end_child "$ATTACKER"
+}
+
+# A port of a client's connection that is there; it outlives the run.
+live_port() {
+	in_cli ss -Htn state established dst "$SRV_IP" |
+		awk '{ sub(".*:", "", $3); print $3; exit }'
+}
+
+attack() { # KIND SOURCE: SOURCE may be a client's address
+	local s=$((SECONDS_EACH + 1))
+	case $1 in
+	syn | ack)
+		attacker "$BUILD/bench/flood" -r "$PPS" -s "$s" "$CLI_IF" \
+			"$MAC" "$EVIL.0.1" "$SRV_IP" 80 "$1"
+		;;
+	rst | data) # 65,536 guesses, again and again
+		attacker "$BUILD/bench/flood" -r "$PPS" -s "$s" -q 65536 \
+			-p "$(live_port)" "$CLI_IF" "$MAC" "$2" "$SRV_IP" 80 "$1"
+		;;
+	optimistic | sack | mss1 | zero)
+		RAW_PORT=$((RAW_PORT >= 60000 ? 10000 : RAW_PORT + 1000))
+		attacker "$BUILD/tests/rawattack" -r "$RAW_PPS" -s "$s" \
+			-n 1000 -p "$RAW_PORT" -f "$EVIL.1.1" -a "$SOURCES" \
+			"$CLI_IF" "$MAC" "$SRV_IP" 80 /big.bin "$1"
+		;;
+	*)
+		attacker "$BUILD/tests/attack" -n "$CONNS" -f "$EVIL.0.1" \
+			-a "$SOURCES" -s "$s" "$SRV_IP" 80 /big.bin "$1"
+		;;
+	esac
+}
+
+clients() { # SECONDS: HITS DOWNLOADS go to $TMP/hits and $TMP/big
+	in_cli taskset -c 0 wrk -t1 -c64 -d"$1s" \
+		"http://$SRV_IP/hot0" >"$TMP/hits" 2>&1 &
+	WRK1=$!
+	in_cli taskset -c 0 wrk -t1 -c8 -d"$1s" \
+		"http://$SRV_IP/big.bin?" >"$TMP/big" 2>&1 &
+	WRK2=$!
+}
+
+# one KIND SOURCE: prints hits/s, downloads/s, errors, packets/s
+one() {
+	# wrk says its figures at the end only: it runs while the attack does.
+	case $1 in
+	rst | data)
+		clients "$SECONDS_EACH"
+		pause 0.2
+		attack "$1" "$2"
+		;;
+	*)
+		attack "$1" "$2"
+		pause 0.5 # it takes that long to begin
+		clients "$SECONDS_EACH"
+		;;
+	esac
+	wait "$WRK1" "$WRK2"
+	wait "$ATTACKER"
+	local name
+	for name in hits big; do
+		sed -n 's/^Requests.sec: *//p' "$TMP/$name"
+	done
+	cat "$TMP/hits" "$TMP/big" | awk '/Socket errors|Non-2xx/ {
+		gsub(/[^0-9 ]/, ""); for (i = 1; i <= NF; i++) n += $i }
+		END { print n + 0 }'
+	sed -n 's/.*pps=\([0-9]*\).*/\1/p' "$TMP/flood" | grep . || echo 0
+}
+
+dropped() { # KIND
+	dawn deny --dev "$SRV_IF" "$EVIL.0.0/16" >/dev/null
+	one "$1" "$EVIL.0.1"
+	dawn allow --dev "$SRV_IF" "$EVIL.0.0/16" >/dev/null
+}
+
+pair() { # KIND RUN
+	local rss=() with without
+	rss+=("$(resident)")
+	RAW_PORT=$((RAW_PORT + 1000))
+	if [ $(($2 % 2)) = 0 ]; then
+		with=$(one "$1" "$CLI_IP")
+		rss+=("$(resident)")
+		without=$(dropped "$1")
+	else
+		without=$(dropped "$1")
+		with=$(one "$1" "$CLI_IP")
+		rss+=("$(resident)")
+	fi
+	# shellcheck disable=SC2086
+	printf '%s ' "$1" "$SOURCES" "${rss[@]}" $((MEMORY_MB * 1024 + base_kb)) \
+		"$(cut -d' ' -f1 /proc/loadavg)" $with $without |
+		awk '{ printf "{\"kind\": \"%s\", \"sources\": %d, \"rss_before_kb\": %d, \"rss_after_kb\": %d, \"rss_cap_kb\": %d, \"load\": %s, \"hits\": %.0f, \"downloads\": %.1f, \"errors\": %d, \"pps\": %d, \"hits_dropped\": %.0f, \"downloads_dropped\": %.1f, \"errors_dropped\": %d, \"pps_dropped\": %d}\n",
+			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 }' |
+		tee -a "$LINES_FILE"
+}
+
+table() {
+	python3 - "$LINES_FILE" <<'PY'
+import json, statistics, sys
+rows = {}
+for line in open(sys.argv[1]):
+    r = json.loads(line)
+    rows.setdefault(r["kind"], []).append(r)
+print("| attack | packets/s (dropped) | hits kept: median (lowest to highest) | downloads kept | failed requests | memory, MB of cap |")
+print("|---|---|---|---|---|---|")
+for kind, rs in rows.items():
+    def kept(what):
+        q = [r[what] / max(r[what + "_dropped"], 0.1) for r in rs]
+        return "%.2f (%.2f to %.2f)" % (statistics.median(q), min(q), max(q))
+    med = lambda k: statistics.median(r[k] for r in rs)
+    pps = "%.0f (%.0f)" % (med("pps"), med("pps_dropped"))
+    print("| %s | %s | %s | %s | %d | %.0f of %.0f |" % (
+        kind, pps if med("pps") else "by the kernel's TCP", kept("hits"),
+        kept("downloads"), sum(r["errors"] for r in rs),
+        max(r["rss_after_kb"] for r in rs) / 1024, rs[0]["rss_cap_kb"] / 1024))
+over = [r for rs in rows.values() for r in rs if r["rss_after_kb"] > r["rss_cap_kb"]]
+sys.exit("memory went over its cap" if over else 0)
+PY
+}
+
+setup_pair
+make_root
+MAC=$(in_srv ip -o link show "$SRV_IF" |
+	sed 's/.*ether \([0-9a-f:]*\).*/\1/')
+in_srv sysctl -qw net.ipv4.tcp_max_tw_buckets=4096
+start_dawnd --memory "$MEMORY_MB"
+promote "$SRV_IP" hot0
+base_kb=$(($(resident) + 16384)) # and what is not connections
+for ((i = 1; i <= 64; i++)); do
+	echo "addr add $EVIL.0.$i/32 dev $CLI_IF"
+done | in_cli ip -batch -
+[ $# != 0 ] || set -- syn ack rst data idle stall slowread slowwrite tiny \
+	optimistic sack mss1 zero
+mkdir -p "$RESULTS"
+LINES_FILE=$RESULTS/attack.$SOURCES.json
+: >"$LINES_FILE"
+RAW_PORT=9000
+echo "# $(uname -r), $(nproc) CPUs, $(date -u +%FT%TZ), load $(cat /proc/loadavg)"
+for kind; do
+	for ((run = 0; run < RUNS; run++)); do
+		pair "$kind" "$run"
+	done
+done
+table
