@@ -390,7 +390,7 @@ static void *work(void *arg)
 		for (const uint8_t *p = b; p < f.out + f.out_len; p++)
 			w->wrong += *p != *b;
 		w->wrong += f.out + f.out_len - b != 1000;
-		w->answers++;
+		__atomic_fetch_add(&w->answers, 1, __ATOMIC_SEQ_CST);
 		fs_close(&f);
 	}
 	return NULL;
@@ -421,6 +421,9 @@ static void threads(void **state)
 		assert_int_equal(
 			pthread_create(&w[i].thread, NULL, work, &w[i]), 0);
 	}
+	for (int i = 0; i < 3; i++)
+		while (!__atomic_load_n(&w[i].answers, __ATOMIC_SEQ_CST))
+			sched_yield(); /* until it has a CPU */
 	for (int v = 1; v <= 300; v++) {
 		replace_file(v % 3, v);
 		if (v % 4 == 0)
@@ -433,7 +436,6 @@ static void threads(void **state)
 	for (int i = 0; i < 3; i++) {
 		pthread_join(w[i].thread, NULL);
 		dawn_http_server_destroy(w[i].server);
-		assert_true(w[i].answers > 0);
 		assert_int_equal(w[i].wrong, 0);
 	}
 	dawn_files_changed(files);

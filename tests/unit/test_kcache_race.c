@@ -351,7 +351,8 @@ static void writer_processes(void **state)
 
 	(void)state;
 	f->real_processes = true;
-	for (uint32_t round = 0; round < 40; round++) {
+	/* More rounds if no reader had a CPU when there was something to read. */
+	for (uint32_t round = 0; round < 40 || !hits; round++) {
 		for (uint32_t i = 0; i < 3; i++) {
 			pid[i] = fork();
 			assert_true(pid[i] >= 0);
@@ -369,7 +370,6 @@ static void writer_processes(void **state)
 		waitpid(pid[0], NULL, 0);
 		hits += readers_stop(r, rt);
 	}
-	assert_true(hits > 0);
 	check_no_leak(f);
 	assert_int_equal(f->config.cache_writer, 0);
 	fake_free(f);
