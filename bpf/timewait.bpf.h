@@ -102,10 +102,8 @@ dawn_subprog int input_time_wait(struct xdp_md *ctx, struct work *w,
 
 	if (!w || !f || !cfg)
 		return DROP(map_missing);
-	if (idle_ms(w, f) >= DAWN_TIME_WAIT_MS) {
-		w->release = DAWN_OWNER_FREE;
-		return GONE;
-	}
+	if (idle_ms(w, f) >= DAWN_TIME_WAIT_MS)
+		return close_flow(w, GONE);
 	if (w->tcp_flags & DAWN_TCP_FLAG_RST)
 		return input_rst(ctx, w, f);
 	if (w->tcp_flags & DAWN_TCP_FLAG_SYN)

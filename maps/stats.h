@@ -156,6 +156,7 @@ struct dawn_stats {
 	X(rings_grown, "buffers of connections doubled")                  \
 	X(rings_refused, "buffers not doubled: the cap")                  \
 	X(time_wait, "TIME_WAITs left to the flow entry")                 \
+	X(flow_freed, "flow entries freed by the reactor")                \
 	X(conn_refused, "connections refused: the cap was reached")       \
 	X(http_requests,                                                  \
 	  "requests answered by the reactor, kernel TCP included")        \

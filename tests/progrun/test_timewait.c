@@ -323,6 +323,7 @@ static void test_expired(void **state)
 		case 0:
 			EXPECT(&s, XDP_TX, cookie_bad);
 			assert_int_equal(rig_answer(&s).flags, PKT_RST);
+			assert_int_equal(rig_count(flow_closed), 1);
 			break;
 		case 1: /* the oldest numbers will do */
 			q = p;

@@ -85,6 +85,7 @@ static void ends_after_two_msl(void **state)
 	run_to(t, START_US + MSL2_US + ROUND_US);
 	assert_int_equal(owner_of(t, 19), DAWN_OWNER_FREE);
 	assert_int_equal(t->sets[2].tag[3], 0);
+	assert_int_equal(t->stats.flow_freed, 1);
 }
 
 /* XDP takes in the peer's FIN once more: the wait begins anew. */
@@ -138,6 +139,7 @@ static void others_stay(void **state)
 	assert_int_equal(owner_of(t, 1), DAWN_OWNER_KERNEL);
 	assert_int_equal(owner_of(t, 2), DAWN_OWNER_KERNEL);
 	assert_int_equal(owner_of(t, 3), DAWN_OWNER_LOCKED);
+	assert_int_equal(t->stats.flow_freed, 0);
 }
 
 /* One thread of two frees what is in its part, once. */

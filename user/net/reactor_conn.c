@@ -284,6 +284,19 @@ bool dawn_conn_retire(struct dawn_conn *c)
 	return true;
 }
 
+void dawn_conn_free_flow(struct dawn_reactor *r, uint32_t flow, uint64_t *word)
+{
+	if (dawn_flows_free(&r->flows, flow, word))
+		COUNT(r, flow_freed);
+}
+
+void dawn_conn_bury(struct dawn_reactor *r, uint32_t flow, uint64_t word)
+{
+	if (dawn_flows_bury(&r->flows, flow, word) &&
+	    !dawn_owner_is_clean(word))
+		COUNT(r, flow_freed);
+}
+
 static void take_counts(struct dawn_conn *c)
 {
 	struct dawn_tcp_counts *n = dawn_tcp_counts(c->tcp);
@@ -325,7 +338,7 @@ void dawn_conn_release(struct dawn_conn *c, enum dawn_close_reason why)
 	take_counts(c);
 	tell_closed(c, why);
 	if (!c->lost)
-		dawn_flows_free(&r->flows, c->flow, &c->word);
+		dawn_conn_free_flow(r, c->flow, &c->word);
 	unlink_conn(r, c);
 	dawn_conn_return(c);
 }
@@ -352,5 +365,5 @@ void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word)
 		return;
 	e = *dawn_flows_at(&r->flows, flow);
 	dawn_conn_reset_peer(r, &e);
-	dawn_flows_free(&r->flows, flow, &word);
+	dawn_conn_free_flow(r, flow, &word);
 }

@@ -295,6 +295,10 @@ bool dawn_conn_retire(struct dawn_conn *c);
 /* The end: the flow is freed (unless lost), c is gone. */
 void dawn_conn_release(struct dawn_conn *c, enum dawn_close_reason why);
 
+/* dawn_flows_free() and dawn_flows_bury(), counted. */
+void dawn_conn_free_flow(struct dawn_reactor *r, uint32_t flow, uint64_t *word);
+void dawn_conn_bury(struct dawn_reactor *r, uint32_t flow, uint64_t word);
+
 /* A RST to a connection's peer. Nothing is known of its view but the entry; good
  * enough, the peer accepts it if nothing was lost since. */
 void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e);

@@ -184,7 +184,7 @@ static int deliver(struct dawn_reactor *r, const struct dawn_frame *f,
 	case DAWN_CLAIM_DEAD:
 		if (!icmp)
 			dawn_reactor_send_rst(r, f);
-		dawn_flows_bury(&r->flows, flow, word);
+		dawn_conn_bury(r, flow, word);
 		return 0;
 	case DAWN_CLAIM_BUSY:
 		return 0;

@@ -104,7 +104,7 @@ static void scan_flow(void *arg, uint32_t flow)
 			return;
 	} else if (!dawn_flows_ours(&r->flows, word)) {
 		if (in_part(r, flow) && dawn_owner_is_clean(word))
-			dawn_flows_bury(&r->flows, flow, word);
+			dawn_conn_bury(r, flow, word);
 		return;
 	} else if (dawn_conn_find(r, flow)) {
 		return;
@@ -162,7 +162,7 @@ static void end_time_wait(struct dawn_reactor *r, uint32_t flow)
 		return;
 	/* Again, now that it is ours: the way may hold another one. */
 	if (waited_enough(r, flow))
-		dawn_flows_free(&r->flows, flow, &word);
+		dawn_conn_free_flow(r, flow, &word);
 	else
 		dawn_flows_give(&r->flows, flow, &word);
 }
@@ -207,7 +207,7 @@ static void sweep_flow(struct dawn_reactor *r, uint32_t flow)
 	} else if (dawn_owner_state(word) == DAWN_OWNER_USER &&
 		   (dawn_owner_is_clean(word) ||
 		    r->now_us - r->start_us >= BURY_US || r->drain_us)) {
-		dawn_flows_bury(&r->flows, flow, word);
+		dawn_conn_bury(r, flow, word);
 	}
 }
 
@@ -267,7 +267,7 @@ void dawn_reactor_reset_flows(struct dawn_reactor *r)
 			continue;
 		if (dawn_owner_state(word) == DAWN_OWNER_USER &&
 		    dawn_owner_incarnation(word) != r->flows.incarnation)
-			dawn_flows_bury(&r->flows, flow, word);
+			dawn_conn_bury(r, flow, word);
 		switch (dawn_flows_claim(&r->flows, flow, NULL, &word)) {
 		case DAWN_CLAIM_TAKEN:
 		case DAWN_CLAIM_OURS:
