@@ -38,7 +38,7 @@ begin() {
 	STALLED=$!
 	at_exit end_child "$STALLED"
 	exec {STOP}>"$TMP/stop.$1"
-	check "$1: $2 connections" wait_for 20 grep -q ready "$TMP/$1.log"
+	check "$1: $2 connections" wait_for 60 grep -q ready "$TMP/$1.log"
 }
 
 end() { # KIND
@@ -50,43 +50,46 @@ end() { # KIND
 
 # honest TEXT: asks for the large file, from an address of its own
 honest() {
-	check "$1: an honest client is served" in_cli curl -sSf -m 20 \
+	check "$1: an honest client is served" in_cli curl -sSf -m 60 \
 		--interface "$HONEST" -o "$TMP/got" "http://$SRV_IP/big.bin"
 	check "$1: whole" cmp "$TMP/got" "$ROOT/big.bin"
 }
 
 start_dawnd --memory 32
 # One source: stopped at half of the memory, whatever it does.
-nsenter --net="/run/netns/$CLI" -- curl -sSf -m 60 --limit-rate 90k \
+nsenter --net="/run/netns/$CLI" -- curl -sSf -m 120 --limit-rate 90k \
 	--interface "$HONEST" -o "$TMP/slow" "http://$SRV_IP/slow.bin" &
 slow=$!
 begun() { [ -s "$TMP/slow" ]; }
-check "a slow download begins" wait_for 10 begun
+check "a slow download begins" wait_for 30 begun
 begin window 90 "$CLI_IP"
 shared() { [ "$(counter conn_share)" -ge 1 ]; }
-check "one source gets no more than its share" wait_for 10 shared
-check "its own are evicted for it" wait_for 10 evicted 1 window
+check "one source gets no more than its share" wait_for 30 shared
+# A client that is short of CPU may lose a segment instead of closing its window.
+check "its own are evicted for it" wait_for 30 evicted 1 window reader
 at_least "connections held, of 62: room left" 20 $((62 - $(held)))
 honest "one source"
 end window
 
-# Twenty sources together take all; who stalls goes.
+# Twenty sources together take all; who stalls goes: at the latest for the next
+# one that waits, if the honest client found the last free place.
 before=$(($(counter evicted_window) + $(counter evicted_reader)))
 begin reader 120 "${SOURCES[@]}"
-check "all memory is held" wait_for 10 holds 55
+check "all memory is held" wait_for 30 holds 55
 honest "twenty sources read slowly"
-check "who reads slowly is evicted" evicted $((before + 1)) window reader
+check "who reads slowly is evicted" wait_for 30 \
+	evicted $((before + 1)) window reader
 end reader
 begin writer 120 "${SOURCES[@]}"
-check "all memory is held" wait_for 10 holds 55
+check "all memory is held" wait_for 30 holds 55
 honest "twenty sources write slowly"
-check "who writes slowly is evicted" evicted 1 writer
+check "who writes slowly is evicted" wait_for 30 evicted 1 writer
 end writer
 begin closer 160 "${SOURCES[@]}"
 # One buffer each, the other went back: there are more of them.
-check "more than 62 are held" wait_for 10 holds 110
+check "more than 62 are held" wait_for 30 holds 110
 honest "twenty sources do not close"
-check "who only has to close goes first" wait_for 15 evicted 1 closing
+check "who only has to close goes first" wait_for 30 evicted 1 closing
 end closer
 wait "$slow"
 check_eq "the slow download ends well" 0 $?
