@@ -8,11 +8,15 @@
  *   idle                nothing unacknowledged, both ways
  *   stuck               silent for 10 s with a response unacknowledged
  *
- * all but the first only after a second: within it a request is on its way.
- * The reactor's flows stay, it has its own cap. A segment with data may have
- * any of these places. A bare ACK gets one of the first two ranks, else it
- * makes no entry and loses nothing: the data behind it prove the cookie again.
- * So who only connects can not drive out who is served.
+ * all but the first after a second of silence: within it a request is on its
+ * way. That is a preference: if nobody was silent for so long, data take the
+ * place of who was silent for longest with nothing unacknowledged. The reactor's
+ * flows stay, it has its own cap. If all are its own, or have an answer on its
+ * way, the data are dropped and come again (flow_full).
+ *
+ * A bare ACK gets a place of the first two ranks, else it makes no entry and
+ * loses nothing: the data behind it prove the cookie again. So who only connects
+ * can not drive out who is served.
  *
  * Who loses its place is sent a RST, by the reactor (maps/evicted.h).
  */
@@ -53,7 +57,8 @@ static __always_inline __u32 evict_rank(const struct dawn_flow *f)
 	return f->snd_una == f->snd_nxt ? DAWN_EVICT_IDLE : DAWN_EVICT_STUCK;
 }
 
-/* How gladly a flow is given up: rank and idle time; 0: not at all. */
+/* How gladly a flow is given up: rank and idle time, the time alone where it
+ * spoke within a second; 0: not at all. */
 static __always_inline __u32 evict_score(const struct work *w,
 					 const struct dawn_flow *f)
 {
@@ -62,8 +67,10 @@ static __always_inline __u32 evict_score(const struct work *w,
 		      : rank == DAWN_EVICT_STUCK   ? DAWN_EVICT_STUCK_MS
 						   : DAWN_EVICT_IDLE_MS;
 
-	if (dawn_owner_state(f->owner) != DAWN_OWNER_KERNEL || idle < least)
+	if (dawn_owner_state(f->owner) != DAWN_OWNER_KERNEL)
 		return 0;
+	if (idle < least)
+		return rank == DAWN_EVICT_STUCK ? 0 : idle + 1;
 	if (idle >= 1U << DAWN_EVICT_SHIFT)
 		idle = (1U << DAWN_EVICT_SHIFT) - 1;
 	return rank << DAWN_EVICT_SHIFT | idle;

@@ -266,7 +266,8 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 
 /* Make an entry for the tuple at hand.
  * Return: its index with the owner word LOCKED by us; the index of an entry
- * that stood there already, plus DAWN_FLOW_FOUND; or BUSY, FULL, DEFERRED or SPENT.
+ * that stood there already, plus DAWN_FLOW_FOUND; or BUSY, FULL, DEFERRED or
+ * SPENT.
  */
 #define DAWN_FLOW_FOUND (1 << 30)
 

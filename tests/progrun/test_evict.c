@@ -173,28 +173,70 @@ static void test_unacked(void **state)
 	assert_int_equal(rig.unacked[0] & 0xef, 0xef); /* 4: the new answer */
 }
 
-/* Nobody who spoke within a second, by whatever CPU's clock. */
-static void test_floor(void **state)
+/* All spoke within a second: data take the place of who was silent for longest,
+ * by whatever CPU's clock; a bare ACK takes none. */
+static void test_busy(void **state)
 {
-	struct peer p = full(4, 0);
+	struct peer p;
 	struct pkt s;
 
 	(void)state;
-	for (int i = 0; i < 8; i++) {
-		way(i)->last_seen_ms =
-			(uint32_t)(rig_now_ns() / 1000000) + (i < 4 ? 500 : 0);
-		way(i)->req_len = (uint16_t)(i & 1);
-	}
+	for (int family = 4; family <= 6; family += 2)
+		for (int i = 0; i < 8; i++) {
+			rig_reset(NULL);
+			p = full(family, 0);
+			for (int j = 0; j < 8; j++)
+				way(j)->req_len = (uint16_t)(j & 1);
+			way((i + 1) % 8)->last_seen_ms += 500; /* ahead */
+			way(i)->last_seen_ms -= 300;
+			expect_victim(&p, i, false);
+		}
+	/* All at the very same time; a FIN says as much as data. */
+	rig_reset(NULL);
+	p = full(4, 0);
+	for (int i = 0; i < 8; i++)
+		way(i)->last_seen_ms = (uint32_t)(rig_now_ns() / 1000000) + 500;
 	s = peer_segment(&p, PKT_ACK);
 	EXPECT_SAME(&s, XDP_DROP, flow_deferred);
-	s = peer_request(&p, REQUEST("/a"));
-	EXPECT_SAME(&s, XDP_DROP, flow_full);
-	s = peer_segment(&p, PKT_ACK | PKT_FIN);
-	EXPECT_SAME(&s, XDP_DROP, flow_full);
-	way(1)->last_seen_ms -= 2000;
 	s = peer_segment(&p, PKT_ACK | PKT_FIN);
 	EXPECT(&s, XDP_TX, fin_acked);
 	assert_int_equal(rig_count(flow_evicted), 1);
+}
+
+/* Who was silent for a second goes before who was not; so does a dead client
+ * before one that is there. */
+static void test_busy_last(void **state)
+{
+	struct peer p = full(4, 0);
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		way(i)->last_seen_ms -= 900;
+	way(5)->last_seen_ms -= 10000;
+	way(5)->snd_nxt += 100;
+	way(5)->resp_kind = DAWN_RESP_GET;
+	expect_victim(&p, 5, false);
+}
+
+/* Answers on their way, and flows that are not XDP's, have their time: then
+ * there is no place, and the data come again. */
+static void test_busy_all(void **state)
+{
+	struct peer p = full(4, 0);
+	struct pkt s = peer_request(&p, REQUEST("/a"));
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		way(i)->last_seen_ms -= 900;
+		if (i & 1)
+			way(i)->owner = dawn_owner(DAWN_OWNER_USER, 0, 0, 7, 1);
+		else
+			way(i)->snd_nxt += 100;
+	}
+	EXPECT_SAME(&s, XDP_DROP, flow_full);
+	assert_int_equal(drain_ring(), 0);
+	way(6)->snd_una = way(6)->snd_nxt;
+	expect_victim(&p, 6, false);
 }
 
 /* Flows that are not XDP's stay. */
@@ -291,7 +333,9 @@ int main(void)
 		cmocka_unit_test_setup(test_useless_first, rig_reset),
 		cmocka_unit_test_setup(test_time_wait_first, rig_reset),
 		cmocka_unit_test_setup(test_unacked, rig_reset),
-		cmocka_unit_test_setup(test_floor, rig_reset),
+		cmocka_unit_test_setup(test_busy, rig_reset),
+		cmocka_unit_test_setup(test_busy_last, rig_reset),
+		cmocka_unit_test_setup(test_busy_all, rig_reset),
 		cmocka_unit_test_setup(test_owned, rig_reset),
 		cmocka_unit_test_setup(test_both_sets, rig_reset),
 		cmocka_unit_test_setup(test_untold, rig_reset),
