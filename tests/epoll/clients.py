@@ -156,10 +156,17 @@ def exhaust(port, pid):
     late.sendall(request)
     readable, _, _ = select.select([late], [], [], 1)
     check(not readable, "accepted without a descriptor?")
-    keep.sendall(b"56789")
-    check(keep.recv(15) == b"HTTP/1.1 200 OK", "the old one is stuck")
+    keep.sendall(b"5678")  # one is left: idle, it would be evicted for `late`
+    echo = b""
+    while not echo.endswith(b"12345678"):
+        more = keep.recv(1000)
+        check(more, "the old one is stuck")
+        echo += more
     resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
-    check(late.recv(15) == b"HTTP/1.1 200 OK", "the late one was not served")
+    got = late.recv(15)
+    check(got == b"HTTP/1.1 200 OK", f"the late one was not served: {got}")
+    keep.sendall(b"9")
+    check(keep.recv(1) == b"9", "the old one does not go on")
 
 
 def ping(port):
