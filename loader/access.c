@@ -110,9 +110,7 @@ static int run(struct request *r, const struct dawn_cli *cli, int argc,
 				      "(198.18.0.0/15, 2001:db8::/32; bits "
 				      "behind the prefix must be 0)",
 				      r->word, argv[0]);
-	status = dawn_cli_default_dev(&r->ifname);
-	if (!status)
-		status = dawn_cli_open(&x, r->ifname);
+	status = dawn_cli_open_default(&x, &r->ifname);
 	if (status)
 		return status;
 	if (r->list) {
@@ -128,11 +126,7 @@ static int run(struct request *r, const struct dawn_cli *cli, int argc,
 static int command(struct request *r, const char *about, int argc, char **argv)
 {
 	const struct dawn_opt opts[] = {
-		{ .name = "dev",
-		  .kind = DAWN_OPT_IFNAME,
-		  .out = &r->ifname,
-		  .arg = "IF",
-		  .help = "interface (default: the only one loaded)" },
+		DAWN_CLI_DEV(&r->ifname),
 		{ .name = "remove",
 		  .kind = DAWN_OPT_FLAG,
 		  .out = &r->remove,

@@ -20,23 +20,11 @@
 
 int dawn_cache_open(struct dawn_cache *c)
 {
-	struct dawn_kcache_fds fds;
-	int err, status = dawn_cli_default_dev(&c->ifname);
+	int err, status = dawn_cli_open_default(&c->x, &c->ifname);
 
-	if (!status)
-		status = dawn_cli_open(&c->x, c->ifname);
 	if (status)
 		return status;
-	fds = (struct dawn_kcache_fds){
-		.index = c->x.map.cache_index,
-		.data = c->x.map.cache_data,
-		.hits = c->x.map.cache_hits,
-		.vhosts = c->x.map.vhosts,
-		.flow_table = c->x.map.flow_table,
-		.unacked = c->x.map.unacked,
-		.config = c->x.map.config,
-	};
-	err = dawn_kcache_open(&c->kc, &fds);
+	err = dawn_kcache_open_xdp(&c->kc, &c->x);
 	if (!err)
 		return DAWN_EXIT_OK;
 	dawn_xdp_close(&c->x);
@@ -279,7 +267,7 @@ static int cache_put(int argc, char **argv)
 {
 	static struct put p;
 	const struct dawn_opt opts[] = {
-		DAWN_CACHE_DEV(&p.c.ifname),
+		DAWN_CLI_DEV(&p.c.ifname),
 		DAWN_CACHE_HOST(&p.host),
 		{ .name = "ttl",
 		  .kind = DAWN_OPT_STRING,
@@ -367,7 +355,7 @@ static int cache_get(int argc, char **argv)
 	struct dawn_cache c = { 0 };
 	const char *host = NULL;
 	const struct dawn_opt opts[] = {
-		DAWN_CACHE_DEV(&c.ifname),
+		DAWN_CLI_DEV(&c.ifname),
 		DAWN_CACHE_HOST(&host),
 		{ 0 },
 	};
@@ -457,7 +445,7 @@ static int cache_purge(int argc, char **argv)
 {
 	struct purge p = { 0 };
 	const struct dawn_opt opts[] = {
-		DAWN_CACHE_DEV(&p.c.ifname),
+		DAWN_CLI_DEV(&p.c.ifname),
 		DAWN_CACHE_HOST(&p.host),
 		{ .name = "all",
 		  .kind = DAWN_OPT_FLAG,

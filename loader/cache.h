@@ -4,7 +4,7 @@
 #define DAWN_LOADER_CACHE_H
 
 #include "loader/cli.h"
-#include "user/cache/kcache.h"
+#include "user/cache/kcache_xdp.h"
 
 /* All addresses of an HTTP port are one group: struct dawn_service. */
 #define DAWN_CACHE_GROUP 1
@@ -26,13 +26,7 @@ int dawn_cache_vhost(struct dawn_cache *c, const char *host, bool create,
 
 int dawn_cache_ls(int argc, char **argv);
 
-/* Rows of option tables. */
-#define DAWN_CACHE_DEV(to)                                           \
-	{                                                            \
-		.name = "dev", .kind = DAWN_OPT_IFNAME, .out = (to), \
-		.arg = "IF",                                         \
-		.help = "interface (default: the only one loaded)",  \
-	}
+/* A row of option tables. */
 #define DAWN_CACHE_HOST(to)                                            \
 	{                                                              \
 		.name = "host", .kind = DAWN_OPT_STRING, .out = (to),  \

@@ -203,11 +203,8 @@ int dawn_cache_ls(int argc, char **argv)
 	bool json = false;
 	int status, sort = 0;
 	const struct dawn_opt opts[] = {
-		DAWN_CACHE_DEV(&c.ifname),
-		{ .name = "json",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &json,
-		  .help = "as JSON" },
+		DAWN_CLI_DEV(&c.ifname),
+		DAWN_CLI_JSON(&json, "as JSON"),
 		{ .name = "sort",
 		  .kind = DAWN_OPT_CHOICE,
 		  .out = &sort,

@@ -345,6 +345,13 @@ int dawn_cli_default_dev(const char **ifname)
 			      here);
 }
 
+int dawn_cli_open_default(struct dawn_xdp *x, const char **ifname)
+{
+	int status = dawn_cli_default_dev(ifname);
+
+	return status ? status : dawn_cli_open(x, *ifname);
+}
+
 /* ---- output ---- */
 
 #define COLUMNS_MAX 16

@@ -41,6 +41,19 @@ struct dawn_opt {
 	bool required;
 };
 
+/* Rows that many tables have. */
+#define DAWN_CLI_DEV(to)                                             \
+	{                                                            \
+		.name = "dev", .kind = DAWN_OPT_IFNAME, .out = (to), \
+		.arg = "IF",                                         \
+		.help = "interface (default: the only one loaded)",  \
+	}
+#define DAWN_CLI_JSON(to, text)                                     \
+	{                                                           \
+		.name = "json", .kind = DAWN_OPT_FLAG, .out = (to), \
+		.help = (text),                                     \
+	}
+
 struct dawn_cli {
 	const char *name;  /* "load", or "cache put" */
 	const char *args;  /* "PREFIX", for the usage line; may be NULL */
@@ -81,6 +94,9 @@ int dawn_cli_open(struct dawn_xdp *x, const char *ifname);
  * interface of this network namespace that has pins. Return: DAWN_EXIT_OK or
  * the exit status, after saying why. */
 int dawn_cli_default_dev(const char **ifname);
+
+/* The two above: open what is loaded on *ifname, or on the only interface. */
+int dawn_cli_open_default(struct dawn_xdp *x, const char **ifname);
 
 /* A table of text: columns are as wide as their widest cell; a header that
  * starts with '>' makes its column flush right. Cells are copied. */

@@ -265,15 +265,8 @@ int dawn_cmd_flows(int argc, char **argv)
 	const char *ifname = NULL;
 	bool json = false;
 	const struct dawn_opt opts[] = {
-		{ .name = "dev",
-		  .kind = DAWN_OPT_IFNAME,
-		  .out = &ifname,
-		  .arg = "IF",
-		  .help = "interface (default: the only one loaded)" },
-		{ .name = "json",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &json,
-		  .help = "an array of objects" },
+		DAWN_CLI_DEV(&ifname),
+		DAWN_CLI_JSON(&json, "an array of objects"),
 		{ 0 },
 	};
 	const struct dawn_cli cli = {
@@ -289,9 +282,7 @@ int dawn_cmd_flows(int argc, char **argv)
 
 	if (dawn_cli_parse(&cli, argc, argv, &status) < 0)
 		return status;
-	status = dawn_cli_default_dev(&ifname);
-	if (!status)
-		status = dawn_cli_open(&x, ifname);
+	status = dawn_cli_open_default(&x, &ifname);
 	if (status)
 		return status;
 	v = calloc(1, sizeof(*v));

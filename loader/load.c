@@ -397,9 +397,7 @@ int dawn_cmd_confirm(int argc, char **argv)
 
 	if (dawn_cli_parse(&cli, argc, argv, &status) < 0)
 		return status;
-	status = dawn_cli_default_dev(&ifname);
-	if (!status)
-		status = dawn_cli_open(&x, ifname);
+	status = dawn_cli_open_default(&x, &ifname);
 	if (status)
 		return status;
 	state = x.record ? __atomic_load_n(&x.record->confirm, __ATOMIC_ACQUIRE)

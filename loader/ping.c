@@ -12,7 +12,6 @@
 #include <math.h>
 #include <netdb.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 
 #include "loader/cli.h"
 #include "loader/commands.h"
+#include "loader/pace.h"
 
 #define HBTP_PORT   "4860"
 #define HBTP_PING   0x00
@@ -51,22 +51,6 @@ struct ping {
 	uint64_t start_ns;
 	double min, max, sum, sum_of_squares; /* ms */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* ---- where to ---- */
 
@@ -149,7 +133,7 @@ static void send_one(struct ping *p)
 	memcpy(out + HEADER, p->payload, p->size);
 	p->sent[seq % RING].seq = seq;
 	p->sent[seq % RING].answered = false;
-	p->sent[seq % RING].at_ns = now_ns();
+	p->sent[seq % RING].at_ns = dawn_now_ns();
 	if (send(p->fd, out, HEADER + p->size, 0) != -1)
 		return;
 	/* A connected UDP socket also tells of ICMP errors here. */
@@ -186,7 +170,7 @@ static void count_rtt(struct ping *p, double ms)
 
 static void take_answer(struct ping *p, const uint8_t *in, size_t len)
 {
-	uint64_t now = now_ns();
+	uint64_t now = dawn_now_ns();
 	int seq = check_pong(p, in, len);
 	double ms;
 
@@ -231,7 +215,7 @@ static bool all_answered(const struct ping *p)
 static void wait_until(struct ping *p, uint64_t until_ns)
 {
 	struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
-	uint64_t now = now_ns();
+	uint64_t now = dawn_now_ns();
 	struct timespec t;
 	uint64_t left = until_ns > now ? until_ns - now : 0;
 
@@ -243,12 +227,12 @@ static void wait_until(struct ping *p, uint64_t until_ns)
 
 static void run(struct ping *p)
 {
-	uint64_t next = now_ns(), last = 0;
+	uint64_t next = dawn_now_ns(), last = 0;
 
 	p->start_ns = next;
-	while (!interrupted && !all_answered(p)) {
+	while (!dawn_interrupted() && !all_answered(p)) {
 		bool more = !p->count || p->transmitted < p->count;
-		uint64_t now = now_ns();
+		uint64_t now = dawn_now_ns();
 
 		if (more && now >= next) {
 			send_one(p);
@@ -265,7 +249,7 @@ static void run(struct ping *p)
 static int report(const struct ping *p)
 {
 	double n = p->received, mean = n > 0 ? p->sum / n : 0, var;
-	uint64_t ms = (now_ns() - p->start_ns) / 1000000;
+	uint64_t ms = (dawn_now_ns() - p->start_ns) / 1000000;
 
 	printf("\n--- %s HBTP ping statistics ---\n", p->target);
 	printf("%u packets transmitted, %u received, ", p->transmitted,
@@ -408,7 +392,6 @@ int dawn_cmd_ping(int argc, char **argv)
 				 .wait_ns = 1000000000,
 				 .size = 16,
 				 .fd = -1 };
-	struct sigaction on = { .sa_handler = on_interrupt };
 	int status;
 
 	if (parse(&p, argc, argv, &status))
@@ -418,8 +401,7 @@ int dawn_cmd_ping(int argc, char **argv)
 		return status;
 	if (getrandom(p.payload, sizeof(p.payload), 0) == -1)
 		memset(p.payload, 0x5a, sizeof(p.payload));
-	sigaction(SIGINT, &on, NULL);
-	sigaction(SIGTERM, &on, NULL);
+	dawn_catch_interrupts();
 	printf("HBTP PING %s (%s): %u data bytes\n", p.host, p.peer, p.size);
 	fflush(stdout);
 	run(&p);

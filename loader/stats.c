@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "loader/cli.h"
 #include "loader/commands.h"
+#include "loader/pace.h"
 #include "maps/stats.h"
 
 struct counter {
@@ -145,22 +145,6 @@ static int show_text(const struct sums *s, bool all, const char *unit)
 
 /* ---- --watch ---- */
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void until_ns(uint64_t at)
 {
 	struct timespec t = { .tv_sec = (time_t)(at / 1000000000),
@@ -185,21 +169,19 @@ static void rates(const struct sums *now, const struct sums *before,
 
 static int watch(const struct dawn_xdp *x, bool json, bool all, uint32_t count)
 {
-	struct sigaction on = { .sa_handler = on_interrupt };
 	struct sums before, now, rate;
-	uint64_t then = now_ns(), at;
+	uint64_t then = dawn_now_ns(), at;
 	int status = read_all(x, &before);
 
-	sigaction(SIGINT, &on, NULL);
-	sigaction(SIGTERM, &on, NULL);
+	dawn_catch_interrupts();
 	for (uint32_t n = 0; !status && (!count || n < count); n++) {
 		until_ns(then + 1000000000);
-		if (interrupted)
+		if (dawn_interrupted())
 			break;
 		status = read_all(x, &now);
 		if (status)
 			break;
-		at = now_ns();
+		at = dawn_now_ns();
 		rates(&now, &before, at - then, &rate);
 		before = now;
 		then = at;
@@ -219,15 +201,8 @@ int dawn_cmd_stats(int argc, char **argv)
 	bool json = false, all = false, watching = false;
 	uint32_t count = 0;
 	const struct dawn_opt opts[] = {
-		{ .name = "dev",
-		  .kind = DAWN_OPT_IFNAME,
-		  .out = &ifname,
-		  .arg = "IF",
-		  .help = "interface (default: the only one loaded)" },
-		{ .name = "json",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &json,
-		  .help = "one flat object, all counters" },
+		DAWN_CLI_DEV(&ifname),
+		DAWN_CLI_JSON(&json, "one flat object, all counters"),
 		{ .name = "all",
 		  .kind = DAWN_OPT_FLAG,
 		  .out = &all,
@@ -260,9 +235,7 @@ int dawn_cmd_stats(int argc, char **argv)
 		return status;
 	if (count && !watching)
 		return dawn_cli_usage("stats: --count needs --watch");
-	status = dawn_cli_default_dev(&ifname);
-	if (!status)
-		status = dawn_cli_open(&x, ifname);
+	status = dawn_cli_open_default(&x, &ifname);
 	if (status)
 		return status;
 	if (watching) {

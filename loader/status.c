@@ -340,10 +340,7 @@ int dawn_cmd_status(int argc, char **argv)
 		  .out = &only,
 		  .arg = "IF",
 		  .help = "this interface only" },
-		{ .name = "json",
-		  .kind = DAWN_OPT_FLAG,
-		  .out = &json,
-		  .help = "as JSON" },
+		DAWN_CLI_JSON(&json, "as JSON"),
 		{ 0 },
 	};
 	const struct dawn_cli cli = {

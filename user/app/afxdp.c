@@ -12,7 +12,7 @@
 #include "maps/proven.h"
 #include "user/app/date.h"
 #include "user/app/memory.h"
-#include "user/cache/kcache.h"
+#include "user/cache/kcache_xdp.h"
 #include "user/io/netif.h"
 
 #define ADDRESSES_MAX 64
@@ -30,16 +30,7 @@ struct dawn_afxdp {
 
 static int open_kcache(struct dawn_afxdp *a, struct dawn_error *e)
 {
-	const struct dawn_kcache_fds fds = {
-		.index = a->xdp.map.cache_index,
-		.data = a->xdp.map.cache_data,
-		.hits = a->xdp.map.cache_hits,
-		.vhosts = a->xdp.map.vhosts,
-		.flow_table = a->xdp.map.flow_table,
-		.unacked = a->xdp.map.unacked,
-		.config = a->xdp.map.config,
-	};
-	int err = dawn_kcache_open(&a->kcache, &fds);
+	int err = dawn_kcache_open_xdp(&a->kcache, &a->xdp);
 
 	if (err)
 		snprintf(e->text, sizeof(e->text),
