@@ -16,7 +16,6 @@ limit() {
 	case $1 in
 	bpf/*.bpf.c) echo 100 ;;
 	maps/*.h) echo 250 ;;
-	tests/unit/test_tcp_script.h) echo 800 ;;
 	*) echo 700 ;;
 	esac
 }

@@ -102,6 +102,7 @@ static inline const char *tcp_timers_broken(const struct dawn_tcp *c)
 		      (c->early_at == TCP_NEVER));
 	TCP_BROKEN_IF(tcp_flight(c) && c->rtx_mode == TCP_RTX_NONE);
 	TCP_BROKEN_IF(c->lost_segs && c->rtx_mode == TCP_RTX_NONE);
+	TCP_BROKEN_IF(c->early != TCP_EARLY_NONE && c->early_at > c->rtx_at);
 	return NULL;
 }
 
@@ -118,7 +119,14 @@ static inline const char *tcp_broken(const struct dawn_tcp *c)
 	TCP_BROKEN_IF(c->snd_end - c->snd_una > c->snd.size && !c->adopt_due &&
 		      !tcp_fin_acked(c));
 	TCP_BROKEN_IF(!c->ssthresh || !c->cwnd);
-	TCP_BROKEN_IF(c->undo_sent && c->undo && !(c->opt & DAWN_FLOW_TS));
+	TCP_BROKEN_IF(c->undo && !(c->opt & DAWN_FLOW_TS));
+	TCP_BROKEN_IF(c->undo && c->undo_sent &&
+		      dawn_seq_gt(c->undo_end, c->snd_max));
+	TCP_BROKEN_IF(c->timing && dawn_seq_gt(c->rtt_seq, c->snd_max));
+	TCP_BROKEN_IF(c->phase != TCP_OPEN &&
+		      dawn_seq_gt(c->recover, c->snd_max));
+	TCP_BROKEN_IF(c->rack_us && dawn_seq_gt(c->rack_fack, c->snd_max));
+	TCP_BROKEN_IF(c->tlp_out && dawn_seq_gt(c->tlp_end, c->snd_max));
 	if (!what)
 		what = tcp_records_broken(c);
 	if (!what)

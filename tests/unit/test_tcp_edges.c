@@ -116,7 +116,7 @@ static const struct script_case cases[] = {
 	  "< A 200+10; > A 0 s200-210 s300-310 s400-410 s500-510;"
 	  "< A 100+10; > A 0 s100-110 s200-210 s300-310 s400-410;"
 	  "< A 0+100; > A 0 a110 s200-210 s300-310 s400-410 s500-510" },
-	{ "ooo-full-list-almost-touching", "tcp.h OOO_MAX", "",
+	{ "ooo-full-list-almost-touching", "9293 3.10.7.4 SHLD-31", "",
 	  "stop; < A 10+1; < A 20+1; < A 30+1; < A 40+1; < A 50+1; < A 60+1;"
 	  "< A 70+1; < A 80+1; < A 90+1; < A 100+1; < A 110+1; < A 120+1;"
 	  "< A 130+1; < A 140+1; < A 150+1; < A 160+1; < A 170+1; < A 180+1;"
@@ -176,9 +176,9 @@ static const struct script_case cases[] = {
 	  "> A 2000+1000; ." },
 
 	/* ---- adopted ---- */
-	{ "adopted-ring-right-bytes", "DESIGN 4",
+	{ "adopted-ring-right-bytes", "9293 3.8.1",
 	  "unacked=16384 snd=16384 sent=500", "+0; > A -16384+992" },
-	{ "reopened-close-wait-reads-nothing", "tcp.h export", "",
+	{ "reopened-close-wait-reads-nothing", "9293 3.9.1.3", "",
 	  "< AF 0+10; > A 0 a11; r 10; reopen; rd 0; space 65536; <n AF 0+10;"
 	  "> A 0 a11; rd 0; <n A 11+5; .; rd 0; ev DEP" },
 
@@ -210,11 +210,11 @@ static const struct script_case cases[] = {
 	  "fl 1200" },
 
 	/* ---- the send ring ---- */
-	{ "snd-grows-if-window-has-a-segment-more", "tcp_grow.c",
+	{ "snd-grows-if-window-has-a-segment-more", "5681 3.1, tcp_grow.c",
 	  "snd=16384 cwnd=17384 wnd=17384", W16384 "short s 1; < A 0 a16384" },
-	{ "snd-grows-not-for-a-byte-less-of-window", "tcp_grow.c",
+	{ "snd-grows-not-for-a-byte-less-of-window", "5681 3.1, tcp_grow.c",
 	  "snd=16384 cwnd=17384 wnd=17383", W16384 "short s 0; < A 0 a16384" },
-	{ "snd-grows-not-for-a-byte-less-of-cwnd", "tcp_grow.c",
+	{ "snd-grows-not-for-a-byte-less-of-cwnd", "5681 3.1, tcp_grow.c",
 	  "snd=16384 cwnd=17383 wnd=17384", W16384 "short s 0; < A 0 a16384" },
 
 	/* ---- what only records, blocks and windows together show ---- */
@@ -248,7 +248,7 @@ static const struct script_case cases[] = {
 	  "< A 0 a15000; q 0" },
 	{ "fin-at-the-right-edge", "9293 3.10.7.4", "rcv=4096 adv=4096",
 	  "< A 0+4096; > A 0 a4096 w0; <y AF 4096; > A 0 a4097; st closewait" },
-	{ "spare-after-reopening", "tcp_grow.c", "",
+	{ "spare-after-reopening", "9293 3.6, tcp_grow.c", "",
 	  "< AF 0; > A 0 a1; reopen; spare r 65536" },
 	{ "abort-keeps-the-reset-that-is-due", "9293 3.10.5", "fw=5000",
 	  "fin; > AF 0; < A 0 a1; stop; +5000; st closed; abort; go; > RA 1" },
@@ -319,7 +319,7 @@ static const struct script_case cases[] = {
 	  "> A 0 a1010 w1038" },
 	{ "fin-moves-the-right-edge", "9293 3.10.7.4", "rcv=4096 adv=4096",
 	  "< A 0+4096; > A 0 a4096 w0; stop; < AF 4096; st closewait" },
-	{ "adopted-one-byte", "DESIGN 4", "unacked=1 sent=5000",
+	{ "adopted-one-byte", "6298 5.4", "unacked=1 sent=5000",
 	  "+0; > AP -1+1" },
 	{ "tlp-cut-when-records-are-full", "8985 7.3, tcp.h recs",
 	  FAST "recs=16 cwnd=20000",

@@ -175,11 +175,10 @@ static const struct script_case cases[] = {
 	{ "tlp-shortened-by-mss", "8985 7.3, 1191", FAST,
 	  W2 "stop; +100; icmp 0 600 0; go; > A 0+560; > A 560+440;"
 	     "> A 1000+560; > A 1560+440; n p 0" },
-	{ "tlp-adopted", "8985 7.2, DESIGN 4",
-	  FAST "unacked=3968 resp=3968 sent=60",
+	{ "tlp-adopted", "8985 7.2", FAST "unacked=3968 resp=3968 sent=60",
 	  "dl 40; +40; > A -992+992; n p 1; n t 0; +50; < A 0 a-3968 s-992-0;"
 	  "> A -3968+992; n l 3" },
-	{ "tlp-adopted-late-at-once", "8985 7.2, DESIGN 4",
+	{ "tlp-adopted-late-at-once", "8985 7.2",
 	  FAST "unacked=3968 resp=3968 sent=150", "+0; > A -992+992; n p 1" },
 
 	/* Less is delivered than was sent again, and that is lost, too. */
@@ -346,21 +345,21 @@ static const struct script_case cases[] = {
 	     "> A 1000+1000; > A 2000+1000; +50; < A 0 a3000; q 1; n t 1" },
 
 	/* ---- records ---- */
-	{ "records-full-then-ack", "tcp.h recs", "sack recs=16",
+	{ "records-full-then-ack", "6675 3", "sack recs=16",
 	  "stop; w 10; go; > A 0+10; stop; go; w 10; > A 10+10; w 10; > A 20+10;"
 	  "w 10; > A 30+10; w 10; > A 40+10; w 10; > A 50+10; w 10; > A 60+10;"
 	  "w 10; > A 70+10; w 10; > A 80+10; w 10; > A 90+10; w 10; > A 100+10;"
 	  "w 10; > A 110+10; w 10; > A 120+10; w 10; > A 130+10; w 10;"
 	  "> A 140+10; w 10; > A 150+10; w 10; .; w 10; .; < A 0 a20;"
 	  "> A 160+20; w 10; > A 180+10; w 10; ." },
-	{ "records-move", "tcp.h recs_move", FAST "recs=16",
+	{ "records-move", "6675 3", FAST "recs=16",
 	  W10 "recs 32; +50; < A 0 s1000-4000; recs 64; > A 0+1000; recs 16;"
 	      "< A 0 a4000 s5000-10000; > A 4000+1000; < A 0 a10000; q 1" },
 	{ "records-split-by-mss", "1191 6.3", FAST,
 	  W3 "icmp 0 600 0; > A 0+560; > A 560+440; > A 1000+560;"
 	     "> A 1560+440; > A 2000+560; > A 2560+440; fl 3000;"
 	     "< A 0 s560-3000; +50; > A 0+560; < A 0 a3000; q 1" },
-	{ "records-split-when-full", "tcp.h recs", FAST "recs=16 cwnd=16000",
+	{ "records-split-when-full", "1191 6.3", FAST "recs=16 cwnd=16000",
 	  "w 16000; > A 0+1000; > A 1000+1000; > A 2000+1000; > A 3000+1000;"
 	  "> A 4000+1000; > A 5000+1000; > A 6000+1000; > A 7000+1000;"
 	  "> A 8000+1000; > A 9000+1000; > A 10000+1000; > A 11000+1000;"
@@ -373,11 +372,11 @@ static const struct script_case cases[] = {
 	  "> A 10240+560; > A 10800+560; > A 11360+560; > A 11920+560;"
 	  "> A 12480+560; > A 13040+560; > A 13600+560; > A 14160+560;"
 	  "> A 14720+560; > A 15280+560; > AP 15840+160; .; < A 0 a16000; q 1" },
-	{ "records-adopted-as-they-were-cut", "DESIGN 4, response.bpf.h",
+	{ "records-adopted-as-they-were-cut", "2018 5, response.bpf.h",
 	  FAST "unacked=2000 resp=3968",
 	  "< A 0 a-2000 s-992-0; fl 1008; +13; > A -2000+16; .; +50;"
 	  "< A 0 a-1984 s-992-0; > A -1984+992" },
-	{ "records-adopted-too-many", "tcp.h recs",
+	{ "records-adopted-too-many", "6675 3",
 	  FAST "unacked=16368 resp=16368 recs=16 cwnd=20000",
 	  "fl 15872; < A 0 a-8000; > A -496+496; < A 0 a0; q 1" },
 	{ "records-probe-byte-has-none", "9293 3.8.6.1", FAST "wnd=0 field=0",

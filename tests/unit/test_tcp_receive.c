@@ -150,7 +150,7 @@ static const struct script_case cases[] = {
 	  "> AP 1960+1 s200-210 s100-110" },
 	{ "ooo-cut-at-window", "9293 3.10.7.4", "adv=1000",
 	  "stop; < A 900+200; < A 0+900; go; > A 0 a1000; r 1000" },
-	{ "ooo-full-list-drops", "tcp.h OOO_MAX", "sack",
+	{ "ooo-full-list-drops", "9293 3.10.7.4 SHLD-31", "sack",
 	  "stop; < A 10+1; < A 20+1; < A 30+1; < A 40+1; < A 50+1; < A 60+1;"
 	  "< A 70+1; < A 80+1; < A 90+1; < A 100+1; < A 110+1; < A 120+1;"
 	  "< A 130+1; < A 140+1; < A 150+1; < A 160+1; < A 170+1; < A 180+1;"
@@ -203,10 +203,10 @@ static const struct script_case cases[] = {
 	  "> A 0 a4096 w0; r 4096; > A 0 a4096 w32" },
 	{ "fin-at-zero-window", "9293 3.10.7.4", "rcv=4096 adv=4096",
 	  "< A 0+4096; > A 0 a4096 w0; < AF 4096; > A 0 a4097; st closewait" },
-	{ "ring-wraps", "tcp.h linearize", "rcv=4096 adv=65535",
+	{ "ring-wraps", "9293 3.9.1.3", "rcv=4096 adv=65535",
 	  "< A 0+3000; > A 0; r 2000; < A 3000+2000; +40; > A 0 a5000; r 3000;"
 	  "< A 5000+4000; > A 0 a9000; r 1; r 3999" },
-	{ "ring-turns-with-ooo", "tcp.h linearize", "rcv=4096 adv=65535",
+	{ "ring-turns-with-ooo", "9293 3.9.1.3", "rcv=4096 adv=65535",
 	  "< A 0+3000; > A 0; r 2000; < A 3000+2000; +40; > A 0; < A 5500+100; > A 0;"
 	  "r 100; < A 5000+500; > A 0 a5600; r 3500" },
 

@@ -8,23 +8,28 @@
  *
  *   < FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR | -t] [sA-B]...   inject
  *       FLAGS of A F S R P U E C or -; X: payload that disagrees. ack, window and
- *       timestamps stay what they were when left out.
+ *       timestamps stay what they were when left out; tVAL,z: the echo is 0.
  *   <y, <n    the same, and dawn_tcp_would_progress() must say so
  *   > FLAGS SEQ[+LEN] [aACK] [wFIELD] [tVAL,ECR] [sA-B]...        expect next
  *       P must be set if given, N forbids it. Bytes are always compared.
  *   .             nothing more was sent
  *   +N            N ms pass; timers fire when they are due
  *   w N / w N=M   write N bytes, all (or M) of them taken
+ *   W N           the same, and all goes out now in full segments and a rest
  *   r N           read (compare, consume) N bytes
  *   fin, abort    dawn_tcp_shutdown(), dawn_tcp_abort()
  *   icmp SEQ MTU HARD
  *   ev LETTERS    events since the last: D S E R T C P, or -; ? any
  *   st STATE      see states[] below
- *   rd N, space N, cwnd N, ssth N, rto MS, srtt US, smss N, q 0|1, settled 0|1
+ *   *N STATEMENT  the same N times
+ *   rd N, space N, cwnd N, ssth N, rto MS, srtt US, rttvar US, smss N, wnd N,
+ *                 dups N, q 0|1, settled 0|1
  *   dl N|never    ms until the deadline
  *   n LETTER N    counter: r(etransmit) t(imeout) f(ast) o(oo) c(hallenge) x(rst)
  *                 l(ost, by RACK) p(robes, TLP) u(ndone)
  *   fl N, ls N, sk N   bytes in flight, records to be sent again, bytes SACKED
+ *   una N, nxt N, recover N   as RFC 9293 and 6582 have them
+ *   rackrtt US, minrtt US, fack N, reomult N, reopersist N   RFC 8985, 6.2
  *   recs N        lend other memory for N records
  *   stop, go      do not call output; call it again
  *   grow r|s N    dawn_tcp_grow_rcv(), _snd(); spare r|s N: the ring of N bytes
@@ -35,307 +40,9 @@
 #ifndef DAWN_TEST_TCP_SCRIPT_H
 #define DAWN_TEST_TCP_SCRIPT_H
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stdlib.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "tests/unit/tcp_invariants.h"
-
-struct script_case {
-	const char *name;
-	const char *rule; /* RFC and section */
-	const char *opts;
-	const char *script;
-};
-
-#define QUEUE_MAX 256
-#define SEG_MAX   65536
-
-struct script_seg {
-	struct dawn_tcp_seg seg;
-	uint8_t *data;
-};
-
-struct script {
-	const struct script_case *tcase;
-	struct dawn_tcp c;
-	struct dawn_tcp_open open;
-	struct dawn_flow flow;
-	uint32_t rcv_base, snd_base; /* absolute numbers of relative 0 */
-	uint32_t peer_ts_base;
-	uint64_t now_us, start_us;
-	uint32_t written, read; /* relative, next */
-	uint32_t last_ack;
-	uint16_t last_wnd;
-	unsigned int events;
-	bool stopped;
-	struct script_seg queue[QUEUE_MAX];
-	int head, tail;
-	char stmt[160];
-	int run;
-	int checks;
-};
-
-static const struct {
-	const char *name;
-	uint8_t state;
-} states[] = {
-	{ "closed", DAWN_TCP_CLOSED },
-	{ "estab", DAWN_TCP_ESTABLISHED },
-	{ "lastack", DAWN_TCP_LAST_ACK },
-	{ "closewait", DAWN_TCP_CLOSE_WAIT },
-	{ "finwait1", DAWN_TCP_FIN_WAIT_1 },
-	{ "finwait2", DAWN_TCP_FIN_WAIT_2 },
-	{ "closing", DAWN_TCP_CLOSING },
-	{ "timewait", DAWN_TCP_TIME_WAIT },
-};
-
-__attribute__((noreturn, format(printf, 2, 3))) static void
-script_fail(struct script *s, const char *fmt, ...)
-{
-	char why[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	fail_msg("%s (%s), run %d, at \"%s\": %s", s->tcase->name,
-		 s->tcase->rule, s->run, s->stmt, why);
-	abort(); /* fail_msg does not return */
-}
-
-static uint8_t pattern(uint32_t rel, uint8_t salt)
-{
-	return (uint8_t)(rel * 7 + (rel >> 8) * 13 + salt);
-}
-
-#define SALT_PEER 1
-#define SALT_OURS 101
-
-static uint8_t state_named(struct script *s, const char *name)
-{
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (!strcmp(states[i].name, name))
-			return states[i].state;
-	script_fail(s, "unknown state");
-}
-
-/* Take everything that is due. */
-static void script_drain(struct script *s)
-{
-	struct dawn_tcp_seg out;
-
-	while (!s->stopped) {
-		struct script_seg *q = &s->queue[s->tail % QUEUE_MAX];
-
-		memset(&out, 0xa5, sizeof(out));
-		if (!dawn_tcp_output(&s->c, s->now_us, &out))
-			return;
-		if (s->tail - s->head == QUEUE_MAX)
-			script_fail(s, "more than %d segments", QUEUE_MAX);
-		q->seg = out;
-		q->data = malloc(out.len + out.len2 + 1);
-		assert_non_null(q->data);
-		if (out.len)
-			memcpy(q->data, out.data, out.len);
-		if (out.len2)
-			memcpy(q->data + out.len, out.data2, out.len2);
-		q->seg.len += out.len2;
-		s->tail++;
-	}
-}
-
-static void script_advance(struct script *s, uint64_t ms)
-{
-	uint64_t end = s->now_us + ms * 1000;
-	int turns = 0;
-
-	for (;;) {
-		uint64_t at = dawn_tcp_deadline_us(&s->c);
-
-		if (at > end)
-			break;
-		if (++turns > 100000)
-			script_fail(s, "timer does not move");
-		if (at > s->now_us)
-			s->now_us = at;
-		s->events |= dawn_tcp_timer(&s->c, s->now_us);
-		script_drain(s);
-	}
-	s->now_us = end;
-}
-
-static void parse_seq(const char *word, uint32_t *seq, uint32_t *len)
-{
-	char *end;
-
-	*seq = (uint32_t)strtol(word, &end, 0);
-	*len = *end == '+' ? (uint32_t)strtoul(end + 1, NULL, 0) : 0;
-}
-
-static uint8_t parse_flags(const char *word)
-{
-	static const char letters[] = "FSRPAUEC";
-	uint8_t flags = 0;
-
-	for (; *word; word++) {
-		const char *at = strchr(letters, *word);
-
-		if (at)
-			flags |= (uint8_t)(1U << (at - letters));
-	}
-	return flags;
-}
-
-/* Fields after FLAGS, for both directions. Bits of the result: which came. */
-enum { HAS_SEQ = 1, HAS_ACK = 2, HAS_WND = 4, HAS_TS = 8, NO_TS = 16 };
-
-static int parse_fields(struct script *s, char **save, struct dawn_tcp_seg *seg)
-{
-	char *word;
-	int has = 0;
-
-	while ((word = strtok_r(NULL, " ", save))) {
-		char *end;
-
-		switch (*word) {
-		case 'a':
-			seg->ack = (uint32_t)strtol(word + 1, NULL, 0);
-			has |= HAS_ACK;
-			break;
-		case 'w':
-			seg->wnd = (uint16_t)strtoul(word + 1, NULL, 0);
-			has |= HAS_WND;
-			break;
-		case 't':
-			seg->tsval = (uint32_t)strtol(word + 1, &end, 0);
-			seg->tsecr = (uint32_t)strtol(end + 1, NULL, 0);
-			has |= HAS_TS;
-			break;
-		case 's':
-			if (seg->sack_count == DAWN_TCP_SACK_MAX)
-				script_fail(s, "too many blocks");
-			seg->sack[seg->sack_count].start =
-				(uint32_t)strtol(word + 1, &end, 0);
-			seg->sack[seg->sack_count++].end =
-				(uint32_t)strtol(end + 1, NULL, 0);
-			break;
-		default:
-			if (!strcmp(word, "-t")) {
-				has |= NO_TS;
-				break;
-			}
-			parse_seq(word, &seg->seq, &seg->len);
-			has |= HAS_SEQ;
-		}
-	}
-	return has;
-}
-
-static uint32_t script_ms(const struct script *s)
-{
-	return (uint32_t)((s->now_us - s->start_us) / 1000);
-}
-
-static void script_inject(struct script *s, char *save)
-{
-	static uint8_t buf[SEG_MAX];
-	char *kind = s->stmt[1] == 'y' || s->stmt[1] == 'n' ? s->stmt + 1 : "";
-	char *flags = strtok_r(NULL, " ", &save);
-	struct dawn_tcp_seg seg = { 0 };
-	uint8_t xor = strchr(flags, 'X') ? 0xff : 0;
-	int has = parse_fields(s, &save, &seg);
-	unsigned int ev;
-	bool would;
-
-	if (has & HAS_ACK)
-		s->last_ack = seg.ack;
-	if (has & HAS_WND)
-		s->last_wnd = seg.wnd;
-	seg.has_ts = s->c.opt & DAWN_FLOW_TS && !(has & NO_TS);
-	if (!(has & HAS_TS))
-		seg.tsval = script_ms(s);
-	seg.tsval += s->peer_ts_base;
-	if (has & HAS_TS)
-		seg.tsecr += s->open.ts_offset + tcp_ms(s->start_us);
-	for (uint32_t i = 0; i < seg.len; i++)
-		buf[i] = pattern(seg.seq + i, SALT_PEER) ^ xor;
-	seg.data = seg.len ? buf : NULL;
-	seg.flags = parse_flags(flags);
-	seg.seq += s->rcv_base;
-	seg.ack = s->last_ack + s->snd_base;
-	seg.wnd = s->last_wnd;
-	for (int i = 0; i < seg.sack_count; i++) {
-		seg.sack[i].start += s->snd_base;
-		seg.sack[i].end += s->snd_base;
-	}
-	would = dawn_tcp_would_progress(&s->c, &seg);
-	if ((*kind == 'y' && !would) || (*kind == 'n' && would))
-		script_fail(s, "would_progress is %d", would);
-	ev = dawn_tcp_input(&s->c, &seg, s->now_us);
-	if (!would && ev & DAWN_TCP_EV_PROGRESS)
-		script_fail(s, "progress that was not foretold");
-	s->events |= ev;
-	script_drain(s);
-}
-
-static void check_seg(struct script *s, const struct script_seg *q,
-		      const struct dawn_tcp_seg *want, int has, bool psh)
-{
-	const struct dawn_tcp_seg *got = &q->seg;
-	uint32_t seq = got->seq - s->snd_base;
-	uint8_t flags = got->flags & (psh ? 0xff : ~DAWN_TCP_PSH) & 0xff;
-
-	if (flags != want->flags || seq != want->seq || got->len != want->len)
-		script_fail(s, "got flags %#x seq %d+%u", got->flags, (int)seq,
-			    got->len);
-	if (has & HAS_ACK && got->ack - s->rcv_base != want->ack)
-		script_fail(s, "got ack %d", (int)(got->ack - s->rcv_base));
-	if (has & HAS_WND && got->wnd != want->wnd)
-		script_fail(s, "got window %u", got->wnd);
-	if (got->has_ts != !!(s->c.opt & DAWN_FLOW_TS))
-		script_fail(s, "timestamp option %d", got->has_ts);
-	if (has & HAS_TS) {
-		uint32_t val =
-			got->tsval - s->open.ts_offset - tcp_ms(s->start_us);
-		uint32_t ecr = got->tsecr - s->peer_ts_base;
-
-		if (val != want->tsval || ecr != want->tsecr)
-			script_fail(s, "got timestamps %d,%d", (int)val,
-				    (int)ecr);
-	}
-	if (got->sack_count != want->sack_count)
-		script_fail(s, "got %u SACK blocks", got->sack_count);
-	for (int i = 0; i < got->sack_count; i++)
-		if (got->sack[i].start - s->rcv_base != want->sack[i].start ||
-		    got->sack[i].end - s->rcv_base != want->sack[i].end)
-			script_fail(s, "block %d is %d-%d", i,
-				    (int)(got->sack[i].start - s->rcv_base),
-				    (int)(got->sack[i].end - s->rcv_base));
-	for (uint32_t i = 0; i < got->len; i++)
-		if (q->data[i] != pattern(seq + i, SALT_OURS))
-			script_fail(s, "wrong byte at %u", seq + i);
-}
-
-static void script_expect(struct script *s, char *save)
-{
-	char *flags = strtok_r(NULL, " ", &save);
-	struct dawn_tcp_seg want = { 0 };
-	struct script_seg *q;
-	int has = parse_fields(s, &save, &want);
-
-	want.flags = parse_flags(flags);
-	if (s->head == s->tail)
-		script_fail(s, "nothing was sent");
-	q = &s->queue[s->head++ % QUEUE_MAX];
-	check_seg(s, q, &want, has,
-		  want.flags & DAWN_TCP_PSH || strchr(flags, 'N'));
-	free(q->data);
-	s->checks++;
-}
+#include "tests/unit/test_tcp_script_base.h"
+#include "tests/unit/test_tcp_script_seg.h"
+#include "tests/unit/test_tcp_script_value.h"
 
 static void script_write(struct script *s, const char *word)
 {
@@ -357,6 +64,21 @@ static void script_write(struct script *s, const char *word)
 	script_drain(s);
 }
 
+/* Full segments and a rest, from `from` to all that was written. */
+static void script_expect_written(struct script *s, uint32_t from)
+{
+	while (from != s->written) {
+		uint32_t len = s->written - from;
+		char text[40];
+
+		if (len > s->c.smss)
+			len = s->c.smss;
+		snprintf(text, sizeof(text), "A %d+%u", (int)from, len);
+		script_expect(s, text);
+		from += len;
+	}
+}
+
 static void script_read(struct script *s, uint32_t n)
 {
 	uint32_t have;
@@ -371,19 +93,6 @@ static void script_read(struct script *s, uint32_t n)
 	s->read += n;
 	s->checks++;
 	script_drain(s);
-}
-
-static void script_events(struct script *s, const char *word)
-{
-	static const char letters[] = "DSERTCP";
-	unsigned int want = *word == '?' ? s->events : 0;
-
-	for (; *word && !strchr("-?", *word); word++)
-		want |= 1U << (strchr(letters, *word) - letters);
-	if (s->events != want)
-		script_fail(s, "events are %#x", s->events);
-	s->events = 0;
-	s->checks++;
 }
 
 static void script_open(struct script *s)
@@ -418,18 +127,19 @@ static void script_reopen(struct script *s)
 		script_fail(s, "export does not round-trip");
 }
 
-static struct dawn_tcp_recs script_recs(uint32_t size)
+static struct dawn_tcp_recs script_recs(const struct script *s, uint32_t size)
 {
 	struct dawn_tcp_recs recs = { malloc(size * sizeof(*recs.mem)), size };
 
 	assert_non_null(recs.mem);
-	memset(recs.mem, 0xee, size * sizeof(*recs.mem));
+	/* Two kinds of leftovers. */
+	memset(recs.mem, s->run % 2 ? 0 : 0xee, size * sizeof(*recs.mem));
 	return recs;
 }
 
 static void script_move(struct script *s, uint32_t size)
 {
-	struct dawn_tcp_recs to = script_recs(size), old = s->open.recs;
+	struct dawn_tcp_recs to = script_recs(s, size), old = s->open.recs;
 
 	if (dawn_tcp_recs_move(&s->c, to))
 		script_fail(s, "refused");
@@ -494,84 +204,19 @@ static void script_rings(struct script *s, const char *what, char *save)
 	script_drain(s);
 }
 
-static uint64_t script_value(struct script *s, const char *what)
-{
-	uint64_t at = dawn_tcp_deadline_us(&s->c);
-
-	if (!strcmp(what, "rd"))
-		return dawn_tcp_readable(&s->c);
-	if (!strcmp(what, "space"))
-		return dawn_tcp_space(&s->c);
-	if (!strcmp(what, "cwnd"))
-		return s->c.cwnd;
-	if (!strcmp(what, "ssth"))
-		return s->c.ssthresh;
-	if (!strcmp(what, "rto"))
-		return dawn_tcp_rtt_timeout_us(&s->c) / 1000;
-	if (!strcmp(what, "srtt"))
-		return s->c.srtt_us;
-	if (!strcmp(what, "smss"))
-		return s->c.smss;
-	if (!strcmp(what, "q"))
-		return dawn_tcp_quiescent(&s->c);
-	if (!strcmp(what, "settled"))
-		return dawn_tcp_settled(&s->c);
-	if (!strcmp(what, "fl"))
-		return s->c.in_flight;
-	if (!strcmp(what, "ls"))
-		return s->c.lost_segs;
-	if (!strcmp(what, "sk"))
-		return s->c.sacked;
-	if (!strcmp(what, "st"))
-		return dawn_tcp_state(&s->c);
-	if (!strcmp(what, "dl"))
-		return at == TCP_NEVER ? TCP_NEVER : (at - s->now_us) / 1000;
-	script_fail(s, "unknown statement");
-}
-
-static uint64_t script_counter(struct script *s, char letter)
-{
-	const struct dawn_tcp_counts *n = dawn_tcp_counts(&s->c);
-	const uint32_t values[] = { n->retransmit,      n->rto,
-				    n->fast_retransmit, n->ooo,
-				    n->challenge_ack,   n->rst_sent,
-				    n->rack_lost,       n->tlp,
-				    n->spurious };
-	static const char letters[] = "rtfocxlpu";
-	const char *at = strchr(letters, letter);
-
-	if (!at)
-		script_fail(s, "unknown counter");
-	return values[at - letters];
-}
-
-static void script_compare(struct script *s, const char *what, char *save)
-{
-	char *word = strtok_r(NULL, " ", &save);
-	uint64_t got, want;
-
-	if (!word)
-		script_fail(s, "value missing");
-	if (!strcmp(what, "n")) {
-		got = script_counter(s, *word);
-		want = strtoull(strtok_r(NULL, " ", &save), NULL, 0);
-	} else {
-		got = script_value(s, what);
-		want = !strcmp(what, "st")      ? state_named(s, word)
-		       : !strcmp(word, "never") ? TCP_NEVER
-						: strtoull(word, NULL, 0);
-	}
-	if (got != want)
-		script_fail(s, "it is %lld", (long long)got);
-	s->checks++;
-}
-
 static void script_statement(struct script *s, char *text)
 {
 	char copy[160], *save, *word;
 
 	while (*text == ' ' || *text == '\n')
 		text++;
+	if (*text == '*') {
+		long n = strtol(text + 1, &text, 0);
+
+		while (n-- > 0)
+			script_statement(s, text);
+		return;
+	}
 	snprintf(s->stmt, sizeof(s->stmt), "%s", text);
 	snprintf(copy, sizeof(copy), "%s", text);
 	word = strtok_r(copy, " ", &save);
@@ -594,7 +239,12 @@ static void script_statement(struct script *s, char *text)
 		script_advance(s, strtoull(word + 1, NULL, 0));
 	else if (!strcmp(word, "w"))
 		script_write(s, strtok_r(NULL, " ", &save));
-	else if (!strcmp(word, "r"))
+	else if (!strcmp(word, "W")) {
+		uint32_t from = s->written;
+
+		script_write(s, strtok_r(NULL, " ", &save));
+		script_expect_written(s, from);
+	} else if (!strcmp(word, "r"))
 		script_read(s, (uint32_t)strtoul(strtok_r(NULL, " ", &save),
 						 NULL, 0));
 	else if (!strcmp(word, "ev"))
@@ -733,7 +383,7 @@ static int script_run(const struct script_case *tcase, int run)
 	};
 	s->open.rcv.mem = script_ring(s->open.rcv.size);
 	s->open.snd.mem = script_ring(s->open.snd.size);
-	s->open.recs = script_recs(opt_num(s, "recs", 128));
+	s->open.recs = script_recs(s, opt_num(s, "recs", 128));
 	script_open(s);
 	while (*at) {
 		size_t len = strcspn(at, ";");
@@ -770,6 +420,10 @@ static int script_main(const char *group, const struct script_case *cases,
 	if (!tests || !n)
 		return 1;
 	for (size_t i = 0; i < n; i++) {
+		if (strspn(cases[i].rule, "0123456789") < 3) {
+			fprintf(stderr, "%s: no RFC\n", cases[i].name);
+			abort();
+		}
 		tests[i].name = cases[i].name;
 		tests[i].test_func = script_test;
 		tests[i].initial_state = (void *)(uintptr_t)&cases[i];

@@ -16,12 +16,12 @@ static const struct script_case cases[] = {
 	  "w 2500; > AN 0+1000; > AN 1000+1000; > AP 2000+500; fin; > AFN 2500" },
 	{ "smss-leaves-room-for-ts", "9293 3.7.1", "ts",
 	  "smss 1000; w 1001; > A 0+1000; > AP 1000+1" },
-	{ "smss-bounded-by-frame", "tcp.h mss_max", "mssmax=600",
+	{ "smss-bounded-by-frame", "9293 3.7.1 MUST-16", "mssmax=600",
 	  "w 700; > A 0+600; > AP 600+100" },
 	{ "smss-floor", "9293 3.7.1", "mss=10", "smss 88" },
 	{ "no-nagle", "9293 3.7.4", "",
 	  "w 10; > AP 0+10; w 10; > AP 10+10; w 10; > AP 20+10" },
-	{ "ring-full-then-space", "tcp.h write", "snd=16384 cwnd=100000",
+	{ "ring-full-then-space", "9293 3.9.1.2", "snd=16384 cwnd=100000",
 	  "stop; w 20000=16384; space 0; w 1=0; go; > A 0+1000; > A 1000+1000;"
 	  "> A 2000+1000; > A 3000+1000; > A 4000+1000; > A 5000+1000; > A 6000+1000;"
 	  "> A 7000+1000; > A 8000+1000; > A 9000+1000; > A 10000+1000;"
@@ -29,7 +29,7 @@ static const struct script_case cases[] = {
 	  "> A 15000+1000; > AP 16000+384; < A 0 a5000; ev S; space 5000; w 5000;"
 	  "> A 16384+1000; > A 17384+1000; > A 18384+1000; > A 19384+1000;"
 	  "> AP 20384+1000" },
-	{ "output-refused-stays-due", "tcp.h output", "",
+	{ "output-refused-stays-due", "9293 3.9.1.2", "",
 	  "stop; w 10; < A 0+1; +40; .; go; > AP 0+10 a1; ." },
 
 	/* ---- the peer's window ---- */
@@ -198,17 +198,17 @@ static const struct script_case cases[] = {
 	  "w 2000; > A 0+1000; > A 1000+1000; +200; > A 0+1000; +390;"
 	  "< A 0 a1000; > A 1000+1000; +400; > A 1000+1000; st estab; +799;"
 	  "st estab; +1; > RA 2000; st closed" },
-	{ "adopted-resent", "DESIGN 4", "unacked=500 sent=150",
+	{ "adopted-resent", "6298 5.4", "unacked=500 sent=150",
 	  "dl 50; +49; .; +1; > AP -500+500; n t 1" },
-	{ "adopted-fills-the-ring", "DESIGN 4", "unacked=16384 snd=16384",
+	{ "adopted-fills-the-ring", "9293 3.9.1.2", "unacked=16384 snd=16384",
 	  "space 0; < A 0 a0; space 16384; q 1" },
-	{ "adopted-late-at-once", "DESIGN 4", "unacked=500 sent=5000",
+	{ "adopted-late-at-once", "6298 5.4", "unacked=500 sent=5000",
 	  "+0; > AP -500+500" },
-	{ "adopted-acked", "DESIGN 4", "unacked=1500",
+	{ "adopted-acked", "9293 3.10.7.4 fifth", "unacked=1500",
 	  "< A 0 a-1000; ev S; .; < A 0 a0; ev S; q 1" },
-	{ "adopted-then-written", "DESIGN 4", "unacked=1500",
+	{ "adopted-then-written", "9293 3.9.1.2", "unacked=1500",
 	  "w 100; > AP 0+100; +200; > A -1500+992; < A 0 a-508; > A -508+608" },
-	{ "adopted-dupacks", "DESIGN 4", "unacked=5000",
+	{ "adopted-dupacks", "5681 3.2", "unacked=5000",
 	  "< A 0 a-5000;" DUP DUP "> A -5000+992; n f 1" },
 
 	/* ---- fast retransmit, NewReno ---- */

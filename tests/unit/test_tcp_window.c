@@ -41,21 +41,21 @@ static const struct script_case cases[] = {
 	  "stop; +40; < A 0+65536 t1,0; r 65536; short r 0; +40;"
 	  "< A 65536+10 t2,40; short r 1; grow r 262144; short r 0; r 10; go;"
 	  "> A 0 a65546 w2048" },
-	{ "rcv-grows-not-for-less-than-half", "tcp_grow.c",
+	{ "rcv-grows-not-for-less-than-half", "7323 1.1, tcp_grow.c",
 	  "ts ws=7 rcv=131072 adv=131072",
 	  "stop; +40; < A 0+65536 t1,0; r 65535; +40; < A 65536+10 t2,40;"
 	  "short r 0; r 11; go; > A 0 a65546 w1024" },
-	{ "rcv-not-if-reader-is-slow", "tcp_grow.c",
+	{ "rcv-not-if-reader-is-slow", "7323 1.1, tcp_grow.c",
 	  "ts ws=7 rcv=131072 adv=131072",
 	  "stop; < A 0+60000 t1,0; < A 60000+60000 t2,0; r 65000; +40;"
 	  "< A 120000+1000 t3,0; +40; < A 121000+1000 t3,40; short r 0; r 57000;"
 	  "go; > A 0 a122000" },
-	{ "rcv-not-if-sender-is-slow", "tcp_grow.c",
+	{ "rcv-not-if-sender-is-slow", "7323 1.1, tcp_grow.c",
 	  "ts ws=7 rcv=131072 adv=131072",
 	  "stop; < A 0+40000 t1,0; r 40000; +4000; < A 40000+40000 t2,3980;"
 	  "r 40000; +4000; < A 80000+40000 t3,7980; short r 0; r 40000;"
 	  "+4000; < A 120000+10 t4,11980; short r 0; r 10; go; > A 0 a120010" },
-	{ "rcv-guesses-without-timestamps", "tcp_grow.c",
+	{ "rcv-guesses-without-timestamps", "7323 1.1, tcp_grow.c",
 	  "ws=7 rcv=131072 adv=131072 srtt=0",
 	  "stop; < A 0+60000; r 60000; < A 60000+60000; r 60000; +99;"
 	  "< A 120000+10; short r 0; +1; < A 120010+10; short r 1; r 20; go;"
@@ -63,7 +63,7 @@ static const struct script_case cases[] = {
 	{ "rcv-not-beyond-the-field", "7323 2.3", "rcv=65536 srtt=1000",
 	  "stop; < A 0+60000; r 60000; +1; < A 60000+5000; r 5000; short r 0;"
 	  "go; > A 0 a65000 w65535" },
-	{ "rcv-grow-keeps-bytes-and-order", "tcp_grow.c",
+	{ "rcv-grow-keeps-bytes-and-order", "9293 3.8.6 SHLD-14, tcp_grow.c",
 	  "ws=7 rcv=4096 adv=4096",
 	  "< A 0+3000; +40; > A 0; r 2500; > A 0 a3000; < A 3000+900; < A 4500+300;"
 	  "> A 0 a3900; grow r 8192; > A 0 a3900 w53; < A 3900+600; > A 0 a4800;"
@@ -76,13 +76,14 @@ static const struct script_case cases[] = {
 	  "ws=7 rcv=1048576 adv=1000000",
 	  "stop; < A 0+65535; r 65535; reopen; < A 900000+60000; < A 960000+40000;"
 	  "ev DP; go; > A 0 a65535; > A 0 a65535 w8192" },
-	{ "rcv-spare-after-fin", "tcp_grow.c", "",
+	{ "rcv-spare-after-fin", "9293 3.6, tcp_grow.c", "",
 	  "< A 0+10; spare r 0; < AF 10; > A 0 a11; spare r 0; r 10;"
 	  "spare r 65536; rd 0; < AF 10; > A 0 a11; w 10; > A 0+10 a11;"
 	  "< A 11 a10; < A 11+10; .; fin; > AF 10 a11; < A 11 a11; st closed" },
 
 	/* ---- a send ring that grows ---- */
-	{ "snd-grows-if-all-in-flight", "tcp_grow.c", "snd=16384 cwnd=30000",
+	{ "snd-grows-if-all-in-flight", "5681 3.1, tcp_grow.c",
+	  "snd=16384 cwnd=30000",
 	  "stop; w 20000=16384; short s 0; go; > A 0+1000; > A 1000+1000;"
 	  "> A 2000+1000; > A 3000+1000; > A 4000+1000; > A 5000+1000;"
 	  "> A 6000+1000; > A 7000+1000; > A 8000+1000; > A 9000+1000;"
@@ -90,22 +91,23 @@ static const struct script_case cases[] = {
 	  "> A 14000+1000; > A 15000+1000; > A 16000+384; short s 1;"
 	  "grow s 32768; short s 0; space 16384; w 1000; > A 16384+1000;"
 	  "< A 0 a15000; +300; > A 15000+1000; n t 1; < A 0 a17384" },
-	{ "snd-not-if-cwnd-stops-it", "tcp_grow.c", "snd=16384 cwnd=16384",
+	{ "snd-not-if-cwnd-stops-it", "5681 3.1, tcp_grow.c",
+	  "snd=16384 cwnd=16384",
 	  "stop; w 16384; go; > A 0+1000; > A 1000+1000; > A 2000+1000;"
 	  "> A 3000+1000; > A 4000+1000; > A 5000+1000; > A 6000+1000;"
 	  "> A 7000+1000; > A 8000+1000; > A 9000+1000; > A 10000+1000;"
 	  "> A 11000+1000; > A 12000+1000; > A 13000+1000; > A 14000+1000;"
 	  "> A 15000+1000; > A 16000+384; short s 0; < A 0 a16384" },
-	{ "snd-not-if-peer-window-stops-it", "tcp_grow.c",
+	{ "snd-not-if-peer-window-stops-it", "5681 3.1, tcp_grow.c",
 	  "snd=16384 cwnd=30000 wnd=17000",
 	  "stop; w 16384; go; > A 0+1000; > A 1000+1000; > A 2000+1000;"
 	  "> A 3000+1000; > A 4000+1000; > A 5000+1000; > A 6000+1000;"
 	  "> A 7000+1000; > A 8000+1000; > A 9000+1000; > A 10000+1000;"
 	  "> A 11000+1000; > A 12000+1000; > A 13000+1000; > A 14000+1000;"
 	  "> A 15000+1000; > A 16000+384; short s 0; < A 0 a16384" },
-	{ "snd-not-if-not-full", "tcp_grow.c", "snd=16384",
+	{ "snd-not-if-not-full", "5681 3.1, tcp_grow.c", "snd=16384",
 	  "w 1000; > A 0+1000; short s 0; < A 0 a1000" },
-	{ "snd-spare-after-fin-acked", "tcp_grow.c", "fw=1000",
+	{ "snd-spare-after-fin-acked", "9293 3.6, tcp_grow.c", "fw=1000",
 	  "w 10; > A 0+10; fin; > AF 10; spare s 0; < A 0 a10; spare s 0;"
 	  "< A 0 a11; spare s 65536; space 0; < A 0+10; +40; > A 11 a10;"
 	  "< AF 10; > A 11 a11; st timewait; r 10" },
