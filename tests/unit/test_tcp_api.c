@@ -10,7 +10,7 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "user/net/tcp_conn.h"
+#include "tests/unit/tcp_invariants.h"
 
 #define RING (1U << 20)
 #define MSS  1460
@@ -274,6 +274,42 @@ static void newreno_counts(void **state)
 	assert_int_equal(c->cwnd, 1 << 30);
 }
 
+/* Sizes of the records' ring: a power of two within the bounds, which holds what
+ * is in use. */
+static void records_move(void **state)
+{
+	static const uint32_t wrong[] = { 0, 8, 24, 1000, 65536 };
+	struct fixture *f = *state;
+	struct dawn_tcp_recs to = { calloc(32768, sizeof(*to.mem)), 0 };
+	static uint8_t buf[17 * MSS];
+	struct dawn_tcp_seg seg;
+
+	assert_non_null(to.mem);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		to.size = wrong[i];
+		assert_int_equal(dawn_tcp_recs_move(&f->c, to), -EINVAL);
+		assert_int_equal(f->c.recs.size, RECS);
+	}
+	dawn_tcp_write(&f->c, buf, sizeof(buf));
+	while (dawn_tcp_output(&f->c, f->now_us, &seg))
+		;
+	to.size = 16;
+	assert_int_equal(dawn_tcp_recs_move(&f->c, to), -EINVAL);
+	seg = ack_of(f, f->c.snd_una + MSS);
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_int_equal(dawn_tcp_recs_move(&f->c, to), 0);
+	assert_null(tcp_broken(&f->c));
+	to.mem = f->recs;
+	to.size = 32;
+	assert_int_equal(dawn_tcp_recs_move(&f->c, to), 0);
+	to.mem = calloc(32768, sizeof(*to.mem));
+	assert_non_null(to.mem);
+	to.size = 32768;
+	assert_int_equal(dawn_tcp_recs_move(&f->c, to), 0);
+	assert_null(tcp_broken(&f->c));
+	free(to.mem);
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -319,6 +355,48 @@ static void long_send(void **state)
 		dawn_tcp_input(&f->c, &ack, f->now_us);
 	}
 	assert_int_equal(f->c.counts.fast_retransmit, 1);
+}
+
+/* RFC 2018, 4: a block is remembered so that its repetitions cost nothing. After
+ * 4 GB the same numbers are new ones. */
+static void sack_after_4_gb(void **state)
+{
+	enum { SEG = 1024 };
+	struct fixture *f = *state;
+	static uint8_t buf[65536];
+	struct dawn_tcp_seg seg, ack;
+	uint32_t first;
+
+	f->flow.flags |= DAWN_FLOW_SACK;
+	f->flow.mss = SEG;
+	open_again(f, RING);
+	first = f->c.snd_una;
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(f->c.snd_una, first);
+		dawn_tcp_write(&f->c, buf, 4 * SEG);
+		while (dawn_tcp_output(&f->c, f->now_us, &seg))
+			;
+		ack = ack_of(f, first);
+		ack.sack_count = 1;
+		ack.sack[0].start = first + SEG;
+		ack.sack[0].end = first + 2 * SEG;
+		dawn_tcp_input(&f->c, &ack, f->now_us);
+		assert_int_equal(f->c.sacked, SEG);
+		ack = ack_of(f, first + 4 * SEG);
+		dawn_tcp_input(&f->c, &ack, f->now_us);
+		assert_int_equal(f->c.sacked, 0);
+		while (f->c.snd_una != first) {
+			uint32_t left = first - f->c.snd_una;
+
+			dawn_tcp_write(&f->c, buf,
+				       left < sizeof(buf) ? left : sizeof(buf));
+			while (dawn_tcp_output(&f->c, f->now_us, &seg))
+				;
+			ack = ack_of(f, f->c.snd_max);
+			dawn_tcp_input(&f->c, &ack, f->now_us);
+			f->now_us += 1000;
+		}
+	}
 }
 
 static void long_receive(void **state)
@@ -474,6 +552,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(long_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_receive, setup, teardown),
+		cmocka_unit_test_setup_teardown(sack_after_4_gb, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(records_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(reordering_window_lasts, setup,
 						teardown),
 	};

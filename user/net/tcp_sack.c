@@ -117,6 +117,10 @@ void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
 	const struct dawn_tcp_seg *seg = a->seg;
 	uint8_t blocks = seg->sack_count, i = 0;
 
+	/* Blocks of before matter as long as what they said does: their numbers
+	 * come again after 4 GB. */
+	if (!c->sacked_segs)
+		memset(c->seen, 0, sizeof(c->seen));
 	if (blocks > DAWN_TCP_SACK_MAX)
 		blocks = DAWN_TCP_SACK_MAX;
 	if (is_dsack(seg)) {
