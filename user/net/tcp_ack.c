@@ -47,6 +47,7 @@ static unsigned int new_ack(struct dawn_tcp *c, struct tcp_ack *a)
 		c->backoff = 0;
 	c->snd_wnd -= tcp_min(a->acked, c->snd_wnd); /* the edge stays */
 	dawn_tcp_rec_ack(c, a);
+	c->rtx_due = false; /* what is lost is clocked again */
 	c->unreachable = false;
 	c->progress_us = a->now_us;
 	return DAWN_TCP_EV_SPACE;

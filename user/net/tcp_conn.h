@@ -329,7 +329,7 @@ void dawn_tcp_rec_add(struct dawn_tcp *c, uint32_t end, uint8_t flags,
 		      uint64_t now_us);
 /* Record k goes out again. */
 void dawn_tcp_rec_again(struct dawn_tcp *c, uint16_t k, uint64_t now_us);
-/* Cut k in two at seq, which lies inside. Out of records, the end of the
+/* Cut k, which is not SACKED, in two at seq, which lies inside. Out of records, the end of the
  * flight is taken back: it counts as unsent. */
 void dawn_tcp_rec_split(struct dawn_tcp *c, uint16_t k, uint32_t seq);
 /* k, which is LOST, and the one behind it become one, if that is LOST too and
@@ -341,8 +341,8 @@ uint16_t dawn_tcp_rec_find(const struct dawn_tcp *c, uint32_t seq);
 uint16_t dawn_tcp_rec_first_lost(struct dawn_tcp *c);
 void dawn_tcp_rec_sack(struct dawn_tcp *c, uint16_t k);
 void dawn_tcp_rec_lose(struct dawn_tcp *c, uint16_t k);
-/* All that is in flight, all that was SACKED. */
-void dawn_tcp_rec_lose_all(struct dawn_tcp *c, bool in_flight, bool sacked);
+/* All that was SACKED, and all that is in flight, if it is that too. */
+void dawn_tcp_rec_lose_all(struct dawn_tcp *c, bool in_flight);
 /* What is LOST and was not sent again was not lost. */
 void dawn_tcp_rec_regain(struct dawn_tcp *c);
 /* Raise snd_una to seg->ack. */

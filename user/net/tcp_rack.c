@@ -209,6 +209,6 @@ void dawn_tcp_tlp_ack(struct dawn_tcp *c, const struct tcp_ack *a)
 	c->tlp_out = false;
 	if (needless || c->phase != TCP_OPEN)
 		return; /* or congestion control has seen a loss */
-	c->cc->loss(c, tcp_min(a->flight, c->cwnd));
+	c->cc->loss(c, a->flight);
 	c->cwnd = c->ssthresh;
 }

@@ -145,7 +145,6 @@ static void shift_up(struct dawn_tcp *c, uint16_t k)
 	}
 	c->rec_oldest += (uint16_t)(c->rec_oldest - c->rec_head) > at;
 	c->rec_newest += (uint16_t)(c->rec_newest - c->rec_head) > at;
-	c->rec_lost += (uint16_t)(c->rec_lost - c->rec_head) > at;
 }
 
 void dawn_tcp_rec_split(struct dawn_tcp *c, uint16_t k, uint32_t seq)
@@ -167,9 +166,7 @@ void dawn_tcp_rec_split(struct dawn_tcp *c, uint16_t k, uint32_t seq)
 	rest->flags = r->flags;
 	rest->sent_us = r->sent_us;
 	r->end = seq;
-	if (r->flags & REC_SACKED)
-		c->sacked_segs++;
-	else if (r->flags & REC_LOST)
+	if (r->flags & REC_LOST)
 		c->lost_segs++;
 	else
 		list_put(c, k + 1, false, k);
@@ -183,7 +180,7 @@ void dawn_tcp_rec_join_last(struct dawn_tcp *c, uint16_t k, uint32_t max)
 	    !(tcp_rec(c, last)->flags & REC_LOST) ||
 	    tcp_rec(c, last)->end - tcp_rec_start(c, k) > max)
 		return;
-	uncount(c, last, 0, true);
+	c->lost_segs--;
 	tcp_rec(c, k)->end = tcp_rec(c, last)->end;
 	c->rec_tail = last;
 }
@@ -225,21 +222,17 @@ void dawn_tcp_rec_lose(struct dawn_tcp *c, uint16_t k)
 {
 	struct dawn_tcp_rec *r = tcp_rec(c, k);
 
-	if (r->flags & REC_LOST)
-		return;
 	uncount(c, k, rec_len(c, k), true);
 	r->flags = (r->flags & ~REC_SACKED) | REC_LOST;
 	if (!c->lost_segs++ || (int16_t)(k - c->rec_lost) < 0)
 		c->rec_lost = k;
 }
 
-void dawn_tcp_rec_lose_all(struct dawn_tcp *c, bool in_flight, bool sacked)
+void dawn_tcp_rec_lose_all(struct dawn_tcp *c, bool in_flight)
 {
 	for (uint16_t k = c->rec_head; k != c->rec_tail; k++)
-		if (tcp_rec(c, k)->flags & REC_SACKED ? sacked : in_flight)
+		if (in_flight || tcp_rec(c, k)->flags & REC_SACKED)
 			dawn_tcp_rec_lose(c, k);
-	if (sacked)
-		memset(c->seen, 0, sizeof(c->seen));
 }
 
 /* Newest first, and most are older than all in the list: a step for each. */

@@ -37,8 +37,6 @@ static void save_undo(struct dawn_tcp *c)
 
 void dawn_tcp_undo_sent(struct dawn_tcp *c, uint32_t end, uint64_t now_us)
 {
-	if (!c->undo)
-		return;
 	if (!c->undo_sent) {
 		c->undo_ts = tcp_ms(now_us) + c->ts_offset;
 		c->undo_end = end;
@@ -51,7 +49,7 @@ void dawn_tcp_undo(struct dawn_tcp *c, const struct tcp_ack *a)
 {
 	const struct dawn_tcp_seg *seg = a->seg;
 
-	if (!c->undo || !c->undo_sent || !seg->has_ts || !seg->tsecr)
+	if (!c->undo || !c->undo_sent || !seg->tsecr)
 		return;
 	if (!dawn_seq_lt(seg->tsecr, c->undo_ts)) {
 		c->undo = false; /* it is the copy that arrived first */
@@ -64,8 +62,7 @@ void dawn_tcp_undo(struct dawn_tcp *c, const struct tcp_ack *a)
 	c->cwnd = c->undo_cwnd;
 	c->ssthresh = tcp_max(c->ssthresh, c->undo_ssthresh);
 	c->phase = TCP_OPEN;
-	c->undo = c->rtx_due = c->cwnd_limited = false;
-	c->backoff = c->dupacks = 0;
+	c->undo = c->cwnd_limited = false;
 	dawn_tcp_rec_regain(c);
 	dawn_tcp_rack_done(c);
 	c->counts.spurious++;
@@ -84,7 +81,6 @@ static void enter_recovery(struct dawn_tcp *c, uint32_t flight,
 	c->cwnd = c->ssthresh;
 	c->prr_delivered = c->prr_out = 0;
 	c->prr_flight = c->snd_nxt - c->snd_una - c->sacked + delivered;
-	c->rtx_due = true;
 	c->counts.fast_retransmit++;
 }
 
@@ -93,6 +89,7 @@ static void prr(struct dawn_tcp *c, uint32_t delivered, bool safe)
 {
 	uint64_t share;
 	int64_t send;
+	uint32_t now;
 
 	c->prr_delivered += delivered;
 	if (c->in_flight > c->ssthresh) {
@@ -110,9 +107,10 @@ static void prr(struct dawn_tcp *c, uint32_t delivered, bool safe)
 	}
 	/* The fast retransmit; and one segment where nothing else would ever
 	 * bring an ACK, as a repair was lost of which nothing is left. */
-	if ((!c->prr_out || !c->in_flight) && send < c->smss)
-		send = c->smss;
-	c->cwnd = c->in_flight + (send > 0 ? (uint32_t)send : 0);
+	now = send > 0 ? (uint32_t)send : 0;
+	if (!c->prr_out || !c->in_flight)
+		now = tcp_max(now, c->smss);
+	c->cwnd = c->in_flight + now;
 }
 
 /* A window that is not used proves nothing: it does not grow. */
@@ -132,7 +130,7 @@ static bool end_phase(struct dawn_tcp *c)
 	if (c->phase == TCP_RECOVERY)
 		c->cwnd = c->ssthresh;
 	c->phase = TCP_OPEN;
-	c->undo = c->rtx_due = false;
+	c->undo = false;
 	dawn_tcp_rack_done(c);
 	return again;
 }
@@ -150,7 +148,7 @@ void dawn_tcp_recover_sack(struct dawn_tcp *c, struct tcp_ack *a)
 	dawn_tcp_tlp_ack(c, a);
 	lost = dawn_tcp_rack_detect(c, a->now_us);
 	if (reneged(c)) {
-		dawn_tcp_rec_lose_all(c, false, true);
+		dawn_tcp_rec_lose_all(c, false);
 		lost = true;
 	}
 	if (c->phase != TCP_OPEN && a->acked &&
@@ -162,7 +160,7 @@ void dawn_tcp_recover_sack(struct dawn_tcp *c, struct tcp_ack *a)
 	if (c->phase == TCP_RECOVERY) {
 		/* As long as data arrive RACK finds what is lost, a repair too;
 		 * it needs two round trips then (RFC 6675, 6). */
-		a->restart |= a->delivered;
+		a->restart = a->delivered;
 		prr(c, a->delivered, a->acked && !lost);
 	} else if (grows) {
 		grow(c, a);
@@ -177,8 +175,6 @@ void dawn_tcp_recover_reo(struct dawn_tcp *c, uint64_t now_us)
 		enter_recovery(c, tcp_flight(c), 0);
 	if (c->phase == TCP_RECOVERY)
 		prr(c, 0, false);
-	if (!c->in_flight)
-		c->rtx_due = true; /* nothing is left to clock it */
 }
 
 /* RFC 6298, 5.4 to 5.6; RFC 5681, 3.1; RFC 6675, 5.1: what the peer claimed to
@@ -194,12 +190,11 @@ void dawn_tcp_recover_timeout(struct dawn_tcp *c, uint64_t now_us)
 	c->phase = TCP_LOSS;
 	c->timeout_ts = tcp_ms(now_us) + c->ts_offset;
 	c->recover = c->snd_max;
-	c->dupacks = 0;
-	c->tlp_out = c->tlp_due = false;
+	c->tlp_out = false;
 	c->rtx_due = true;
 	c->counts.rto++;
 	if (!tcp_uses_sack(c))
-		dawn_tcp_rec_lose_all(c, true, false);
+		dawn_tcp_rec_lose_all(c, true);
 	else
 		dawn_tcp_rack_timeout(c, now_us);
 }
@@ -255,7 +250,6 @@ void dawn_tcp_recover_plain(struct dawn_tcp *c, struct tcp_ack *a)
 		return;
 	}
 	c->dupacks = 0;
-	c->rtx_due = false;
 	a->restart = true;
 	if (c->phase == TCP_RECOVERY && !full) {
 		a->restart = partial_ack(c, a->acked);
@@ -270,7 +264,6 @@ void dawn_tcp_recover_plain(struct dawn_tcp *c, struct tcp_ack *a)
 	}
 	if (c->phase == TCP_LOSS && full)
 		end_phase(c);
-	else if (c->phase == TCP_OPEN && dawn_seq_gt(c->snd_una, c->recover))
-		c->recover = c->snd_una - 1; /* keep it comparable */
+	c->recover = tcp_seq_max(c->recover, c->snd_una - 1); /* comparable */
 	grow(c, a);
 }

@@ -54,7 +54,7 @@ void dawn_tcp_life_start(struct dawn_tcp *c, uint64_t now_us)
 static void probe(struct dawn_tcp *c)
 {
 	c->rtx_mode = TCP_RTX_PERSIST;
-	dawn_tcp_rec_lose_all(c, true, true);
+	dawn_tcp_rec_lose_all(c, true);
 	c->probe_due = true;
 	c->timing = false;
 }
