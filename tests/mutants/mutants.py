@@ -32,7 +32,8 @@ import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
-TIMEOUT_S = 30
+CPU_S = 3  # a test takes less than one; a loop that does not end takes more
+TIMEOUT_S = 120
 MEMORY_MAX = 2 << 30
 
 TOKEN = re.compile(r"""[A-Za-z_]\w*|0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*|
@@ -253,6 +254,7 @@ class Bench:
             self.cc = shlex.split(f.read())
         self.cc += ["-w", "-g0", "-fPIC"]
         self.objects, self.sources, self.took = {}, {}, {}
+        self.last = {}  # who killed last, by file and function
         for path in sorted(glob.glob("user/net/tcp*.c")):
             out = os.path.join(tmp, os.path.basename(path) + ".o")
             with open(path, encoding="utf-8") as f:
@@ -287,10 +289,14 @@ class Bench:
              "-o", out], check=True)
         return out
 
-    def killer(self, folder):
-        """The test that fails with that engine; None if all pass."""
-        env = dict(os.environ, LD_LIBRARY_PATH=folder, DAWN_TEST_SHORT="1")
-        for test in self.tests:
+    def killer(self, folder, where=None):
+        """The test that fails with that engine; None if all pass. First comes
+        the one that killed the last mutant there; each ends with its first
+        case that fails."""
+        env = dict(os.environ, LD_LIBRARY_PATH=folder, DAWN_TEST_SHORT="1",
+                   CMOCKA_TEST_ABORT="1")
+        likely = self.last.get(where)
+        for test in sorted(self.tests, key=lambda test: test != likely):
             start = time.monotonic()
             try:
                 done = subprocess.run(
@@ -300,6 +306,7 @@ class Bench:
             except subprocess.TimeoutExpired:
                 return os.path.basename(test) + " (time)"
             if done.returncode:
+                self.last[where] = test
                 return os.path.basename(test)
             self.took.setdefault(test, time.monotonic() - start)
         return None
@@ -324,11 +331,12 @@ class Bench:
                 self.link(folder, dict(self.objects, **{m.path: out}))
             except subprocess.CalledProcessError:
                 return "broken"
-            return self.killer(folder)
+            return self.killer(folder, (m.path, m.function))
 
 
 def limit():
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
