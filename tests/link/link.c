@@ -12,6 +12,10 @@
  * the counters late_*. A frame that the far interface does not take now (its
  * ring is full) is tried again, for RETRY_NS.
  *
+ * A wake-up for each frame costs both ends more than the frame does. With
+ * --moderate-us frames come out at the next multiple of so much, several at a
+ * time, as from a NIC with interrupt moderation; late_* tell of this too.
+ *
  * Runs with one seed give the n-th frame of a direction the same fate.
  *
  * A checksum that the sender left to its NIC is completed, or its receiver
@@ -64,6 +68,8 @@ struct direction {
 
 struct link {
 	struct wire_options options;
+	uint64_t
+		moderate_ns; /* frames come out at multiples of it; 0: at once */
 	struct wire_options plain[2]; /* by direction, after --only, --drop */
 	uint64_t seed;
 	struct direction dir[2];
@@ -144,7 +150,8 @@ static void take(struct direction *d, struct mmsghdr *m, uint8_t *buf)
 		  now);
 }
 
-static void receive(struct direction *d)
+/* Return: whether there may be more. */
+static bool receive(struct direction *d)
 {
 	struct mmsghdr msgs[BATCH];
 	struct iovec iov[BATCH];
@@ -161,6 +168,7 @@ static void receive(struct direction *d)
 	n = recvmmsg(d->in, msgs, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++)
 		take(d, &msgs[i], buffers[i]);
+	return n == BATCH;
 }
 
 /* The first of these could not be sent. Return: whether it is given up. */
@@ -318,10 +326,10 @@ static void report(struct link *l)
 	fflush(stdout);
 }
 
-/* Time until something is due. */
-static struct timespec pause_of(const struct link *l)
+/* When something is due, or WIRE_NEVER. */
+static uint64_t next_due(const struct link *l)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = now + 1000000000;
+	uint64_t next = WIRE_NEVER;
 
 	for (int i = 0; i < 2; i++) {
 		const struct direction *d = &l->dir[i];
@@ -332,6 +340,22 @@ static struct timespec pause_of(const struct link *l)
 		if (due < next)
 			next = due;
 	}
+	return next;
+}
+
+/* Time until we must look again. With moderation what comes meanwhile is left
+ * in the sockets: it is not due within the wire's delay. */
+static struct timespec pause_of(const struct link *l, uint64_t next)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), each = l->moderate_ns;
+
+	if (each && next != WIRE_NEVER) {
+		next = (next + each - 1) / each * each;
+		if (next > now + l->options.delay_ns / 2 + each)
+			next = now + l->options.delay_ns / 2 + each;
+	}
+	if (next > now + 1000000000)
+		next = now + 1000000000;
 	next = next > now ? next - now : 0;
 	return (struct timespec){ (time_t)(next / 1000000000),
 				  (long)(next % 1000000000) };
@@ -363,8 +387,6 @@ static int run(struct link *l)
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	/* Wake up when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	pfd[0].fd = l->dir[0].in;
-	pfd[1].fd = l->dir[1].in;
 	pfd[2].fd = signalfd(-1, &mask, SFD_CLOEXEC);
 	if (pfd[2].fd == -1)
 		return -errno;
@@ -373,13 +395,19 @@ static int run(struct link *l)
 	puts("ready");
 	fflush(stdout);
 	while (!(pfd[2].revents & POLLIN) || !signaled(l, pfd[2].fd)) {
-		struct timespec pause = pause_of(l);
+		uint64_t next = next_due(l);
+		struct timespec pause = pause_of(l, next);
+		bool leave = l->moderate_ns && next != WIRE_NEVER;
 
+		for (int i = 0; i < 2; i++)
+			pfd[i].fd = leave ? -1 : l->dir[i].in;
 		if (ppoll(pfd, 3, &pause, NULL) == -1 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < 2; i++) {
-			if (pfd[i].revents & POLLIN)
-				receive(&l->dir[i]);
+			bool more = leave || pfd[i].revents & POLLIN;
+
+			while (more)
+				more = receive(&l->dir[i]) && leave;
 			deliver(&l->dir[i]);
 		}
 	}
@@ -398,6 +426,7 @@ static const struct option options[] = {
 	{ "queue", required_argument, NULL, 'q' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "only", required_argument, NULL, 'o' },
+	{ "moderate-us", required_argument, NULL, 'm' },
 	{ "drop", required_argument, NULL, 'x' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -407,6 +436,7 @@ static const char usage[] =
 	"  --loss --dup --corrupt --reorder PERCENT   of frames, each direction\n"
 	"  --delay-ms --jitter-ms --reorder-ms MS     reorder-ms: held longer by it\n"
 	"  --rate-mbit N  --queue FRAMES (10000)  --seed N (1)\n"
+	"  --moderate-us US   frames come out at multiples of it\n"
 	"  --only ab|ba   loss, dup, corrupt and reorder in this direction only\n"
 	"  --drop ab|ba:N[,N...]   lose the N-th frame with TCP data, from 1 on\n"
 	"Prints `ready`, runs until SIGTERM, then prints its counters as JSON (also\n"
@@ -489,6 +519,9 @@ static void set_option(struct link *l, int opt, const char *arg, int *only)
 		break;
 	case 's':
 		l->seed = (uint64_t)number(arg);
+		break;
+	case 'm':
+		l->moderate_ns = (uint64_t)(number(arg) * 1e3);
 		break;
 	case 'o':
 		*only = direction(arg);

@@ -114,6 +114,7 @@ check "something was broken" [ "$(link_count ab corrupt)" -gt 0 ]
 in_cli ethtool -K "$CLI_IF" tx on >/dev/null
 both "checksums left to the NIC" --corrupt 20
 check "they were completed" [ "$(link_count ab completed)" -ge "$DATAGRAMS" ]
+both "a few at a time" --loss 5 --delay-ms 5 --moderate-us 2000
 check "the report is JSON" python3 -c 'import json, sys
 json.loads("".join(open(sys.argv[1]).readlines()[-2:]))' "$TMP/link.log"
 finish
