@@ -24,6 +24,8 @@ srv=dawn-bsrv-$$
 work=
 pid=
 
+# shellcheck source=tests/lib/network.sh
+. "$(dirname "$0")/../tests/lib/network.sh"
 in_srv() { nsenter --net="/run/netns/$srv" taskset -c 0 "$@"; }
 in_cli() { nsenter --net="/run/netns/$cli" taskset -c 0 "$@"; }
 
@@ -38,23 +40,8 @@ stop_server() {
 cleanup() {
 	trap - EXIT INT TERM
 	stop_server
-	[ ! -e "/run/netns/$srv" ] ||
-		in_srv "$BUILD/dawn" unload --dev dawn0 >/dev/null 2>&1 || true
-	ip netns del "$cli" 2>/dev/null || true
-	ip netns del "$srv" 2>/dev/null || true
+	remove_network "$BUILD/dawn"
 	[ -z "$work" ] || rm -rf "$work"
-}
-
-make_network() {
-	ip netns add "$cli"
-	ip netns add "$srv"
-	ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
-	ip -n "$cli" link set lo up
-	ip -n "$srv" link set lo up
-	ip -n "$cli" addr add 198.18.0.2/24 dev eth0
-	ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
-	ip -n "$cli" link set eth0 up
-	ip -n "$srv" link set dawn0 up
 }
 
 answers() { in_cli curl -sf -m 2 -o /dev/null http://198.18.0.1/body; }

@@ -21,6 +21,8 @@ work=
 daemon=
 missed=0
 
+# shellcheck source=tests/lib/network.sh
+. "$(dirname "$0")/lib/network.sh"
 in_srv() { nsenter --net="/run/netns/$srv" "$@"; }
 in_cli() { nsenter --net="/run/netns/$cli" "$@"; }
 
@@ -30,11 +32,7 @@ cleanup() {
 	if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
 		wait "$daemon" 2>/dev/null || true
 	fi
-	if [ -e "/run/netns/$srv" ]; then
-		in_srv "$dawn" unload --dev dawn0 >/dev/null 2>&1 || true
-	fi
-	ip netns del "$cli" 2>/dev/null || true
-	ip netns del "$srv" 2>/dev/null || true
+	remove_network "$dawn"
 	[ -z "$work" ] || rm -rf "$work"
 }
 
@@ -52,20 +50,6 @@ wait_for() {
 		kill -0 "$daemon" 2>/dev/null || die "dawnd ended: $(cat "$work/log")"
 		sleep 0.05
 	done
-}
-
-make_network() {
-	ip netns add "$cli"
-	ip netns add "$srv"
-	ip link add eth0 netns "$cli" type veth peer name dawn0 netns "$srv"
-	ip -n "$cli" link set lo up
-	ip -n "$srv" link set lo up
-	ip -n "$cli" addr add 198.18.0.2/24 dev eth0
-	ip -n "$srv" addr add 198.18.0.1/24 dev dawn0
-	ip -n "$cli" -6 addr add 2001:db8::2/64 dev eth0 nodad
-	ip -n "$srv" -6 addr add 2001:db8::1/64 dev dawn0 nodad
-	ip -n "$cli" link set eth0 up
-	ip -n "$srv" link set dawn0 up
 }
 
 make_files() {
