@@ -33,12 +33,7 @@ hit() {
 no_pins() { [ -z "$(compgen -G "/sys/fs/bpf/dawn/*@$(stat -Lc %i "/run/netns/$SRV")")" ]; }
 again() { # the pair anew, after it was deleted
 	ip link add "$SRV_IF" netns "$SRV" type veth peer name "$CLI_IF" netns "$CLI"
-	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
-	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
-	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
-	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
-	in_srv ip link set "$SRV_IF" up
-	in_cli ip link set "$CLI_IF" up
+	put_addresses
 }
 
 setup_pair

@@ -153,6 +153,16 @@ make_ns() {
 	in_ns "$1" ip link set lo up
 }
 
+# put_addresses: on both ends, which it brings up
+put_addresses() {
+	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
+	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
+	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
+	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
+	in_srv ip link set "$SRV_IF" up
+	in_cli ip link set "$CLI_IF" up
+}
+
 # setup_pair [QUEUES [SRV_IF]]: the picture above
 setup_pair() {
 	local queues=${1:-1}
@@ -167,12 +177,7 @@ setup_pair() {
 		numtxqueues "$queues" type veth peer name "$CLI_IF" \
 		netns "$CLI" numrxqueues "$queues" numtxqueues "$queues" ||
 		skip "cannot make a veth pair"
-	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
-	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
-	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
-	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
-	in_srv ip link set "$SRV_IF" up
-	in_cli ip link set "$CLI_IF" up
+	put_addresses
 	wait_for 5 in_cli ip -6 route get "$SRV_IP6"
 }
 
@@ -236,12 +241,7 @@ setup_lossy() {
 	# Nothing but what the ends send: it would take part in the fates.
 	in_ns "$MID" sysctl -qw net.ipv6.conf.m0.disable_ipv6=1 \
 		net.ipv6.conf.m1.disable_ipv6=1
-	in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
-	in_srv ip addr add "$SRV_IP6/64" dev "$SRV_IF" nodad
-	in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
-	in_cli ip addr add "$CLI_IP6/64" dev "$CLI_IF" nodad
-	in_srv ip link set "$SRV_IF" up
-	in_cli ip link set "$CLI_IF" up
+	put_addresses
 	in_ns "$MID" ip link set m0 up
 	in_ns "$MID" ip link set m1 up
 	in_cli ethtool -K "$CLI_IF" tso off gso off tx off >/dev/null
