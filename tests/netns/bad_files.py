@@ -3,7 +3,7 @@
 """Change a file while it is hammered through XDP; nobody may see what stood in
 it longer than 100 ms ago.
 
-usage: bad_files.py HOST ROOT HOW CHANGES FLOWS
+usage: bad_files.py HOST ROOT HOW CHANGES FLOWS PID
 
 HOW: rename (a new file over it), write (in place, one call), truncate (to
 nothing, then anew), grow (appended to), delete (and made anew), chmod (mode 0
@@ -14,8 +14,10 @@ so that a mix of two shows. An answer is judged by when its request was sent:
 under way anything of before or after will do, but rename, delete, chmod and dir
 never show a mix. Between two changes the file becomes hot again (asked for
 PAUSE_S, so that it is promoted).
-Prints `answers=N kernel_possible=N stale=N torn=N failed=N worst_ms=N`; exit 1
-if one of stale, torn, failed is not 0."""
+Time in which the machine was late, not the daemon (PID), does not count.
+Prints `answers=N stale=N torn=N failed=N worst_ms=N machine_ms=N`: how long an
+old state was seen at the most, and how late the machine was in all; exit 1 if
+one of stale, torn, failed is not 0."""
 import os
 import sys
 import threading
@@ -24,17 +26,21 @@ import time
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "lib"))
 import httpc  # noqa: E402
+import lateness  # noqa: E402
 
 PAUSE_S = 0.15
 LATE_S = 0.100
 UNITS = 150  # of 8 bytes
 
 history = []  # (time when complete, state before it; what may be seen)
+late = {}  # time when complete -> (latest answer that was old by then, text)
+late_then = {}  # time when complete -> how late the machine was until then
 changing = [0.0]  # since when a change is under way, 0: none
 lock = threading.Lock()
 bad = {"stale": 0, "torn": 0, "failed": 0}
 answers = [0]
 worst = [0.0]
+machine = [None]
 shown = []
 stop = threading.Event()
 
@@ -79,15 +85,17 @@ def judge(sent, got, torn_ok):
         if done + LATE_S <= sent:
             at = i
     if any(got == s for _, s in log[at:]):
-        for i, (done, s) in enumerate(log[:-1]):
-            if s == got and log[i + 1][0] < sent:
-                worst[0] = max(worst[0], sent - log[i + 1][0])
+        if got != now_state and len(log) > 1:
+            worst[0] = max(worst[0], sent - log[-1][0])
+        if late:
+            settle(sent)
         return
     if under_way or len(history) != len(log) or torn_ok and \
             sent < log[-1][0] + LATE_S:
         return  # what a half-made change shows
-    complain("stale", "%s, but for %.0f ms it is %s" %
-             (got, (sent - log[at][0]) * 1000, now_state))
+    with lock:
+        late[log[at][0]] = (sent, "%s, but for %.0f ms it is %s" %
+                            (got, (sent - log[at][0]) * 1000, now_state))
 
 
 def ask(host, target, torn_ok):
@@ -116,8 +124,20 @@ def begin():
 
 
 def done(state):
-    history.append((time.monotonic(), state))
+    before = machine[0].seconds()
+    now = time.monotonic()
+    late_then[now] = before
+    history.append((now, state))
     changing[0] = 0.0
+
+
+def settle(sent):
+    """What was asked for at `sent` is new. Was the old state seen too long?"""
+    with lock:
+        over = {t: late.pop(t) for t in list(late) if late[t][0] < sent}
+    for t, (last, text) in over.items():
+        if last > t + LATE_S + machine[0].seconds() - late_then[t]:
+            complain("stale", text)
 
 
 def change(how, path, version):
@@ -181,12 +201,14 @@ def change(how, path, version):
 
 
 def main():
-    host, root, how, changes, flows = sys.argv[1:6]
+    host, root, how, changes, flows, pid = sys.argv[1:7]
+    machine[0] = lateness.Lateness(pid)
     path = os.path.join(root, "moving", "file")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     write_new(path, body(0))
     torn_ok = how in ("write", "truncate", "grow")
-    history.append((time.monotonic(), ("v", 0, UNITS)))
+    late_before = machine[0].seconds()
+    done(("v", 0, UNITS))
     threads = [threading.Thread(target=ask, daemon=True,
                                 args=(host, "/moving/file", torn_ok))
                for _ in range(int(flows))]
@@ -199,11 +221,12 @@ def main():
     stop.set()
     for t in threads:
         t.join(30)
+    settle(time.monotonic())
     for line in shown:
         print(line)
-    print("answers=%d stale=%d torn=%d failed=%d worst_ms=%.1f" %
-          (answers[0], bad["stale"], bad["torn"], bad["failed"],
-           worst[0] * 1000))
+    print("answers=%d stale=%d torn=%d failed=%d worst_ms=%.1f machine_ms=%.1f"
+          % (answers[0], bad["stale"], bad["torn"], bad["failed"],
+             worst[0] * 1000, (machine[0].seconds() - late_before) * 1000))
     sys.exit(any(bad.values()) or answers[0] < 100)
 
 

@@ -14,7 +14,7 @@ start_dawnd
 for how in rename write truncate grow delete chmod dir; do
 	before=$(counter http_hit)
 	check "$how: nothing stale, nothing torn" in_cli "$here/bad_files.py" \
-		"$SRV_IP" "$ROOT" "$how" 15 4
+		"$SRV_IP" "$ROOT" "$how" 15 4 "$DAWND_PID"
 	at_least "$how: answers from XDP" 200 $(($(counter http_hit) - before))
 	rm -rf "$ROOT/moving"
 done
