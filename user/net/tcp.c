@@ -80,7 +80,7 @@ static uint64_t age_us(uint32_t then_ms, uint64_t now_us)
 	uint32_t age_ms = tcp_ms(now_us) - then_ms;
 	uint64_t us = (age_ms >> 31 ? 0 : age_ms) * 1000ULL;
 
-	return us < now_us ? us : now_us;
+	return tcp_min64(us, now_us);
 }
 
 static void open_send(struct dawn_tcp *c, const struct dawn_flow *f,
@@ -95,7 +95,6 @@ static void open_send(struct dawn_tcp *c, const struct dawn_flow *f,
 	c->snd_wnd = tcp_min(f->snd_wnd, WND_INIT_MAX);
 	c->max_snd_wnd = c->snd_wnd;
 	c->snd_wl1 = f->rcv_nxt - 1; /* any segment in order updates it */
-	c->snd_wl2 = f->snd_una;
 	c->recover = f->snd_una - 1;
 	c->sent_us = now_us - age_us(f->last_sent_ms, now_us);
 }

@@ -29,9 +29,7 @@ static bool take_rtt(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 		if (us > TCP_RTO_MAX_US)
 			return false;
 	}
-	if (us > TCP_RTO_MAX_US)
-		us = TCP_RTO_MAX_US;
-	dawn_tcp_rtt_sample(c, (uint32_t)us);
+	dawn_tcp_rtt_sample(c, us);
 	return true;
 }
 
@@ -45,7 +43,7 @@ static unsigned int new_ack(struct dawn_tcp *c, struct tcp_ack *a)
 	/* Karn: the backoff stays until a segment was measured. */
 	if (take_rtt(c, seg, a->now_us))
 		c->backoff = 0;
-	c->snd_wnd -= tcp_min(a->acked, c->snd_wnd); /* the edge stays */
+	c->snd_wnd = tcp_minus(c->snd_wnd, a->acked); /* the edge stays */
 	dawn_tcp_rec_ack(c, a);
 	c->rtx_due = false; /* what is lost is clocked again */
 	c->unreachable = false;
@@ -73,17 +71,15 @@ static void set_timers(struct dawn_tcp *c, const struct tcp_ack *a)
 		dawn_tcp_tlp_start(c, a->now_us);
 }
 
-/* RFC 9293, 3.10.7.4: not from segments that are older than the last update. */
+/* RFC 9293, 3.10.7.4: not from segments that are older than the last update. Its
+ * SND.WL2 is never above SND.UNA, and ACKs below that do not come here. */
 static void update_window(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 			  uint32_t wnd)
 {
 	if (dawn_seq_gt(c->snd_wl1, seg->seq))
 		return;
-	if (c->snd_wl1 == seg->seq && dawn_seq_gt(c->snd_wl2, seg->ack))
-		return;
 	c->snd_wnd = wnd;
 	c->snd_wl1 = seg->seq;
-	c->snd_wl2 = seg->ack;
 	c->max_snd_wnd = tcp_max(c->max_snd_wnd, wnd);
 }
 

@@ -97,8 +97,8 @@ struct tcp_cc_ops;
 struct dawn_tcp {
 	/* Send. */
 	uint32_t snd_una, snd_nxt, snd_max, snd_end;
-	uint32_t snd_wnd;          /* bytes, from snd_una */
-	uint32_t snd_wl1, snd_wl2; /* SEQ, ACK of the last window update */
+	uint32_t snd_wnd; /* bytes, from snd_una */
+	uint32_t snd_wl1; /* SEQ of the last window update */
 	uint32_t max_snd_wnd;
 	/* Receive. */
 	uint32_t rcv_nxt, rcv_read;
@@ -218,9 +218,8 @@ struct tcp_ack {
 	uint32_t delivered; /* bytes newly known to have arrived */
 	bool dsack;
 	bool dsack_tlp; /* of the loss probe */
-	bool sack_news;
-	bool dup;     /* RFC 5681, 2 */
-	bool restart; /* the retransmission timer starts anew */
+	bool dup;       /* RFC 5681, 2 */
+	bool restart;   /* the retransmission timer starts anew */
 };
 
 /* A congestion control. cwnd and ssthresh belong to it, except that recovery
@@ -246,6 +245,22 @@ static inline uint32_t tcp_min(uint32_t a, uint32_t b)
 static inline uint32_t tcp_max(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
+}
+
+static inline uint64_t tcp_min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t tcp_max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* a - b, and 0 if b is more. */
+static inline uint32_t tcp_minus(uint32_t a, uint32_t b)
+{
+	return a > b ? a - b : 0;
 }
 
 static inline uint32_t tcp_seq_min(uint32_t a, uint32_t b)
@@ -407,7 +422,7 @@ void dawn_tcp_rcv_measure(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 /* tcp_rtt.c */
 void dawn_tcp_rtt_init(struct dawn_tcp *c, uint32_t srtt_us,
 		       uint32_t rttvar_us);
-void dawn_tcp_rtt_sample(struct dawn_tcp *c, uint32_t rtt_us);
+void dawn_tcp_rtt_sample(struct dawn_tcp *c, uint64_t us);
 uint64_t dawn_tcp_rtt_timeout_us(const struct dawn_tcp *c);
 
 /* tcp_timer.c */

@@ -68,13 +68,10 @@ static enum verdict judge_old(const struct dawn_tcp *c,
 static enum verdict judge_seq(const struct dawn_tcp *c,
 			      const struct dawn_tcp_seg *seg)
 {
-	uint32_t end = seg_end(seg);
-
 	if (dawn_seq_gt(seg->seq, c->rcv_adv))
 		return VERDICT_CHALLENGE;
-	if (dawn_seq_ge(seg->seq, c->rcv_nxt))
-		return VERDICT_ACCEPT;
-	if (end != seg->seq && dawn_seq_gt(end, c->rcv_nxt))
+	if (dawn_seq_ge(seg->seq, c->rcv_nxt) ||
+	    dawn_seq_gt(seg_end(seg), c->rcv_nxt))
 		return VERDICT_ACCEPT;
 	return judge_old(c, seg);
 }

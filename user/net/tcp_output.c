@@ -340,7 +340,7 @@ static uint32_t cwnd_room(const struct dawn_tcp *c)
 
 	if (c->phase == TCP_OPEN && !tcp_uses_sack(c))
 		cwnd += tcp_min(c->dupacks, TCP_DUPTHRESH - 1) * c->smss;
-	return cwnd > c->in_flight ? cwnd - c->in_flight : 0;
+	return tcp_minus(cwnd, c->in_flight);
 }
 
 /* How much of `len` (a segment's worth, or all there is) may go now. If only

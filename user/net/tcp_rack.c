@@ -28,9 +28,9 @@
 
 static uint32_t since_us(uint64_t now_us, uint64_t then_us)
 {
-	uint64_t us = now_us > then_us ? now_us - then_us : 0;
+	uint64_t us = tcp_max64(now_us, then_us) - then_us;
 
-	return us < TCP_RTO_MAX_US ? (uint32_t)us : TCP_RTO_MAX_US;
+	return (uint32_t)tcp_min64(us, TCP_RTO_MAX_US);
 }
 
 /* 6.2, step 1: the smallest of some minutes. */
@@ -109,9 +109,7 @@ static uint32_t reo_wnd_us(const struct dawn_tcp *c)
 	    (c->phase != TCP_OPEN || c->sacked_segs >= TCP_DUPTHRESH))
 		return 0;
 	wnd = (uint64_t)c->reo_mult * c->min_rtt_us / 4;
-	if (wnd > c->srtt_us)
-		wnd = c->srtt_us;
-	return tcp_max((uint32_t)wnd, TCP_CLOCK_US);
+	return tcp_max((uint32_t)tcp_min64(wnd, c->srtt_us), TCP_CLOCK_US);
 }
 
 /* RACK.rtt and the window: how long after it was sent a segment is lost. RTTs
@@ -191,7 +189,7 @@ void dawn_tcp_tlp_start(struct dawn_tcp *c, uint64_t now_us)
 	if (!dawn_tcp_tlp_allowed(c))
 		return;
 	c->early = TCP_EARLY_TLP;
-	c->early_at = now_us + pto < c->rtx_at ? now_us + pto : c->rtx_at;
+	c->early_at = tcp_min64(now_us + pto, c->rtx_at);
 }
 
 /* 7.4.2. If the probe was the last segment again and nothing says that two

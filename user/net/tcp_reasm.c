@@ -115,8 +115,6 @@ static void advance(struct dawn_tcp *c, uint32_t end)
 		gone++;
 	}
 	c->rcv_nxt = end;
-	if (!gone)
-		return;
 	c->ooo_count -= gone;
 	memmove(c->ooo, &c->ooo[gone], c->ooo_count * sizeof(c->ooo[0]));
 	if (!c->ooo_count)

@@ -92,7 +92,7 @@ static void to_flight(struct dawn_tcp *c, uint16_t k, uint64_t now_us)
 {
 	struct dawn_tcp_rec *r = tcp_rec(c, k);
 
-	c->stamp_us = now_us > c->stamp_us ? now_us : c->stamp_us + 1;
+	c->stamp_us = tcp_max64(now_us, c->stamp_us + 1);
 	r->sent_us = c->stamp_us;
 	list_put(c, k, false, c->rec_newest);
 	c->in_flight += rec_len(c, k);

@@ -216,7 +216,7 @@ static bool partial_ack(struct dawn_tcp *c, uint32_t acked)
 	bool first = !c->partial_seen;
 
 	c->partial_seen = true;
-	c->cwnd -= tcp_min(acked, c->cwnd);
+	c->cwnd = tcp_minus(c->cwnd, acked);
 	if (acked >= c->smss)
 		c->cwnd += c->smss;
 	c->cwnd = tcp_max(c->cwnd, c->smss);

@@ -104,7 +104,6 @@ static void take_block(struct dawn_tcp *c, const struct dawn_tcp_sack *b,
 		dawn_tcp_rack_delivered(c, k, false, a);
 		dawn_tcp_rec_sack(c, k);
 		a->delivered += end - start;
-		a->sack_news = true;
 	}
 }
 

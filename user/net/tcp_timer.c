@@ -79,8 +79,8 @@ static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
 	bool probing = c->rtx_mode == TCP_RTX_PERSIST || !c->snd_wnd;
 	uint64_t since = c->progress_us;
 
-	if (probing && c->heard_us > since)
-		since = c->heard_us;
+	if (probing)
+		since = tcp_max64(since, c->heard_us);
 	if (now_us - since >= c->user_timeout_ms * 1000ULL)
 		return dawn_tcp_give_up(c);
 	if (c->unreachable && c->backoff >= HARD_ERROR_TIMEOUTS)
@@ -101,14 +101,12 @@ static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
 static unsigned int keepalive_fires(struct dawn_tcp *c, uint64_t now_us)
 {
 	uint64_t idle = c->keepalive_ms * 1000ULL;
-	uint64_t gap = idle < TCP_KEEPALIVE_GAP_US ? idle
-						   : TCP_KEEPALIVE_GAP_US;
 
 	if (now_us - c->heard_us < idle) {
 		c->life_at = c->heard_us + idle;
 		return 0;
 	}
-	c->life_at = now_us + gap;
+	c->life_at = now_us + tcp_min64(idle, TCP_KEEPALIVE_GAP_US);
 	if (c->rtx_mode != TCP_RTX_NONE)
 		return 0;
 	if (c->keepalive_count >= TCP_KEEPALIVE_MAX)
@@ -156,11 +154,6 @@ unsigned int dawn_tcp_timer(struct dawn_tcp *c, uint64_t now_us)
 
 uint64_t dawn_tcp_deadline_us(const struct dawn_tcp *c)
 {
-	uint64_t at = c->rtx_at;
-
-	if (c->early_at < at)
-		at = c->early_at;
-	if (c->delack_at < at)
-		at = c->delack_at;
-	return c->life_at < at ? c->life_at : at;
+	return tcp_min64(tcp_min64(c->rtx_at, c->early_at),
+			 tcp_min64(c->delack_at, c->life_at));
 }
