@@ -148,7 +148,7 @@ struct dawn_stats {
 	X(tcp_challenge_ack, "challenge ACKs sent")                       \
 	X(conn_open, "control blocks made")                               \
 	X(conn_closed, "control blocks released")                         \
-	X(conn_share, "of them: their source had its share")              \
+	X(conn_share, "no memory: their source had its share")            \
 	X(evicted_closing, "connections evicted: only their end was due") \
 	X(evicted_window, "connections evicted: window closed")           \
 	X(evicted_reader, "connections evicted: slow to acknowledge")     \
@@ -157,7 +157,10 @@ struct dawn_stats {
 	X(rings_refused, "buffers not doubled: the cap")                  \
 	X(time_wait, "TIME_WAITs left to the flow entry")                 \
 	X(flow_freed, "flow entries freed by the reactor")                \
-	X(conn_refused, "connections refused: the cap was reached")       \
+	X(rx_refused, "segments left unread: no memory, none that waits") \
+	X(conn_refused, "requests refused: no memory, no place to wait")  \
+	X(conn_wait, "requests that waited for memory")                   \
+	X(conn_called, "of them: served when there was some")             \
 	X(http_requests,                                                  \
 	  "requests answered by the reactor, kernel TCP included")        \
 	X(http_errors, "of them with status 400 or above")                \

@@ -107,7 +107,8 @@ EVENTS = collections.OrderedDict()  # name: (function, BEFOREs, slow)
 # retransmissions: a client that has no CPU for a while gets some.)
 EXACT = {"http_hit", "http_requests", "http_errors", "http_resend", "rst_sent",
          "tcp_rst_sent", "tcp_rst_received", "challenge_ack",
-         "tcp_challenge_ack", "cookie_bad", "conn_refused", "flow_evicted",
+         "tcp_challenge_ack", "cookie_bad", "conn_refused", "conn_wait",
+         "flow_evicted",
          "rx_bad", "pass_full", "stale_incarnation", "time_wait",
          "time_wait_reused", "cookie_replayed"} | drop_reasons()
 

@@ -21,7 +21,7 @@ evicted() {
 }
 
 refused_some() {
-	[ "$(counter conn_refused)" -gt 0 ]
+	[ "$(counter conn_wait)" -gt 0 ]
 }
 
 setup_pair

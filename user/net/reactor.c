@@ -5,7 +5,8 @@
  *
  * One reactor serves one rx queue, in one thread. A turn of its loop:
  *
- *   timers ► rx ring ► frames from other threads ► pump ► tx ring ► heartbeat
+ *   timers ► rx ring ► frames from other threads ► pump ► who waits for memory
+ *   ► tx ring ► heartbeat
  *
  * Frames and timers only mark connections; the pump runs each marked one once
  * (reactor_pump.c), the tx ring is flushed once. Nothing blocks.
@@ -74,7 +75,7 @@
  *
  * Connections at once: memory_bytes / 530 kB a thread. Beyond it, one that makes
  * no progress is evicted (reactor_room.c); if there is none, the flow goes back
- * unread and the peer sends again (conn_refused). Frames larger than a UMEM
+ * and its request waits (reactor_wait.c). Frames larger than a UMEM
  * chunk never arrive. RSTs outside of connections: 500 a second.
  */
 #include "user/net/reactor.h"
@@ -181,6 +182,7 @@ static bool turn(struct dawn_turn *t, uint64_t now_us)
 	housekeep(r);
 	more |= dawn_evicted_tell(r);
 	more |= dawn_reactor_pump(r);
+	more |= dawn_wait_serve(r);
 	more = flush(r, more);
 	update_backlog(r, !rx_more);
 	heartbeat(r);
@@ -431,7 +433,8 @@ uint64_t dawn_reactor_memory(const struct dawn_reactor_options *o)
 	uint64_t conns = o->memory_bytes ? o->memory_bytes
 					 : DAWN_REACTOR_MEMORY_DEFAULT;
 
-	return ring * (2 * DAWN_XSK_CHUNK + 2 * 16 + 2 * 8) + conns;
+	return ring * (2 * DAWN_XSK_CHUNK + 2 * 16 + 2 * 8) + conns +
+	       DAWN_WAIT_BYTES;
 }
 
 uint32_t dawn_reactor_connections(const struct dawn_reactor *r)

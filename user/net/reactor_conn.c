@@ -115,7 +115,7 @@ static int start_engine(struct dawn_conn *c, const struct dawn_flow *f)
 }
 
 int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
-		   uint32_t flow, uint64_t word)
+		   uint32_t flow, uint64_t word, bool evict)
 {
 	const struct dawn_local_service *svc;
 	struct dawn_conn *c;
@@ -128,9 +128,9 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 	svc = dawn_local_by_id(r, f.service);
 	if (!svc || svc->svc.kind >= 4)
 		return -ENOENT;
-	c = dawn_conn_lend(r, &f);
-	if (!c)
-		return -ENOMEM;
+	err = dawn_conn_lend(&c, r, &f, evict);
+	if (err)
+		return err;
 	c->flow = flow;
 	c->word = word;
 	c->timer.fire = dawn_conn_timer_fire;

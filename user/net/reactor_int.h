@@ -3,10 +3,11 @@
  *
  * reactor.c (life, turns), reactor_rx.c (from frame to flow), reactor_conn.c
  * (control blocks: made, given back, released), reactor_pool.c (their memory),
- * reactor_room.c (who has to go when it is short), reactor_pump.c (between
- * engine, protocol and tx ring), reactor_sweep.c (flows nobody speaks for),
- * reactor_evict.c (who lost its place in flow_table), reactor_pass.c (frames
- * between threads), reactor_local.c (services, cached responses).
+ * reactor_room.c (who has to go when it is short), reactor_wait.c (who waits for
+ * it), reactor_pump.c (between engine, protocol and tx ring), reactor_sweep.c
+ * (flows nobody speaks for), reactor_evict.c (who lost its place in flow_table),
+ * reactor_pass.c (frames between threads), reactor_local.c (services, cached
+ * responses).
  */
 #ifndef DAWN_NET_REACTOR_INT_H
 #define DAWN_NET_REACTOR_INT_H
@@ -31,15 +32,37 @@ struct dawn_peer {
 	struct dawn_addr source; /* IPv4, or an IPv6 /64 */
 	struct dawn_peer *next;  /* of the bucket; free list */
 	uint64_t grown;          /* bytes of rings beyond the smallest */
+	uint64_t share_us;       /* refused for its share, the last time */
 	uint32_t count;          /* connections */
+	uint32_t waiting;        /* requests in reactor_wait.c */
+};
+
+struct dawn_tally {
+	uint32_t *having; /* [n]: sources that have n */
+	uint32_t most;    /* the highest n that a source has */
 };
 
 struct dawn_peers {
 	struct dawn_peer *mem, *free;
 	struct dawn_peer **hash; /* as many buckets as connections have */
-	uint32_t *having; /* [n]: sources with n connections; 0..conn_max */
-	uint32_t most;    /* the highest n that a source has */
+	struct dawn_tally conns, waits;
 };
+
+/* Requests that wait for memory: reactor_wait.c. */
+struct dawn_waiter;
+struct dawn_waiting {
+	struct dawn_waiter *mem, *free;
+	struct dawn_waiter *first, *last;
+	struct dawn_waiter **hash; /* by flow */
+	uint8_t *frames;
+	uint32_t count;
+	uint64_t look_us;            /* the last look at all */
+	struct dawn_waiter *calling; /* its frame is looked at again */
+	bool refused;                /* and there still is no room */
+	bool freed;                  /* memory came back since the last look */
+};
+
+#define DAWN_WAIT_BYTES (2U << 20) /* of frames, a thread */
 
 enum dawn_conn_class {
 	DAWN_CONN_WORKING,
@@ -140,6 +163,10 @@ struct dawn_reactor {
 	struct dawn_conn_list list[DAWN_CONN_CLASSES];
 	struct dawn_rings rings;
 	struct dawn_peers peers;
+	struct dawn_waiting waiting;
+	/* No room for sources with so many connections, found then. */
+	uint32_t full_at;
+	uint64_t full_us;
 	struct dawn_conn **hash;
 	uint32_t hash_mask;
 	struct dawn_conn *active_first, *active_last;
@@ -227,9 +254,9 @@ static inline struct dawn_conn *dawn_conn_after(const struct dawn_conn *c)
 int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes);
 void dawn_conn_pool_destroy(struct dawn_reactor *r);
 /* Memory for the connection of a flow: r, tcp, rings and peer are set, the rest
- * is zero. Return: NULL: there is none, and nobody to evict for it. */
-struct dawn_conn *dawn_conn_lend(struct dawn_reactor *r,
-				 const struct dawn_flow *f);
+ * is zero. Return: 0, or as dawn_room_for(). */
+int dawn_conn_lend(struct dawn_conn **out, struct dawn_reactor *r,
+		   const struct dawn_flow *f, bool evict);
 void dawn_conn_return(struct dawn_conn *c);
 /* Bigger rings, if they would help and may be had. Return: whether output may
  * be due again. */
@@ -253,11 +280,24 @@ void dawn_peers_destroy(struct dawn_reactor *r);
 void dawn_peer_put(struct dawn_reactor *r, struct dawn_peer *p);
 /* Connections that a source may have when memory is short. */
 uint32_t dawn_peer_share(const struct dawn_reactor *r);
-/* Make room for a connection from there. Return: its source, counted; NULL. */
-struct dawn_peer *dawn_room_for(struct dawn_reactor *r,
-				const struct dawn_addr *raddr);
-/* Is there room for a connection from there, or was some made? */
-bool dawn_conn_room(struct dawn_reactor *r, const struct dawn_addr *raddr);
+/* Room for a connection from there; evict: make some. *out: its source, counted.
+ * Return: 0; -EDQUOT: it has its share; -ENOMEM: there is none. */
+int dawn_room_for(struct dawn_peer **out, struct dawn_reactor *r,
+		  const struct dawn_addr *raddr, bool evict);
+/* Is there room, without an eviction? */
+bool dawn_room_free(const struct dawn_reactor *r);
+/* Was this source (NULL: one without connections), or one with fewer, refused
+ * just now, and has nothing changed since? */
+bool dawn_room_refuses(const struct dawn_reactor *r, const struct dawn_peer *p);
+/* Memory came back. */
+void dawn_room_freed(struct dawn_reactor *r);
+/* A source that has or waits for a connection, else NULL. */
+struct dawn_peer *dawn_peer_of(const struct dawn_reactor *r,
+			       const struct dawn_addr *raddr);
+/* A request from there waits; it does no more. */
+struct dawn_peer *dawn_peer_wait(struct dawn_reactor *r,
+				 const struct dawn_addr *raddr);
+void dawn_peer_wait_end(struct dawn_reactor *r, struct dawn_peer *p);
 void dawn_conn_link(struct dawn_conn *c);
 void dawn_conn_unlink(struct dawn_conn *c);
 /* Look at its progress; at most every second it says something new. */
@@ -265,14 +305,32 @@ void dawn_conn_meter(struct dawn_conn *c);
 /* It may be that only its end is waited for now. */
 void dawn_conn_classify(struct dawn_conn *c);
 
+/* reactor_wait.c */
+int dawn_wait_create(struct dawn_reactor *r);
+void dawn_wait_destroy(struct dawn_reactor *r);
+/* How many may wait. */
+uint32_t dawn_wait_max(void);
+/* No room for this flow of ours (CLEAN), err says why: it goes back to the
+ * kernel half, and if the frame is a request, that waits. */
+void dawn_wait_refused(struct dawn_reactor *r, uint32_t flow, uint64_t word,
+		       int err, const struct dawn_frame *f, const uint8_t *data,
+		       uint32_t len);
+/* Does a request of this flow wait? */
+bool dawn_wait_has(const struct dawn_reactor *r, uint32_t flow);
+/* There is a connection for the flow now. */
+void dawn_wait_forget(struct dawn_reactor *r, uint32_t flow);
+/* Serve who waits, as far as there is room. Return: whether any was. */
+bool dawn_wait_serve(struct dawn_reactor *r);
+
 /* reactor_conn.c */
 struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow);
 
-/* Make the control block of a CLEAN flow we own. Return: 0; -ENOMEM: pool is dry; -EAGAIN: XDP
- * took it back; -ESTALE: its unacknowledged bytes are gone; -ENOENT: service
+/* Make the control block of a CLEAN flow we own; evict: another one's may go
+ * for it. Return: 0; -ENOMEM, -EDQUOT: no memory, see dawn_room_for(); -EAGAIN:
+ * XDP took it back; -ESTALE: its unacknowledged bytes are gone; -ENOENT: service
  * is gone. */
 int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
-		   uint32_t flow, uint64_t word);
+		   uint32_t flow, uint64_t word, bool evict);
 
 /* CLEAN off. Return: false: it was lost (c->lost is set). */
 bool dawn_conn_dirty(struct dawn_conn *c);

@@ -72,6 +72,8 @@ int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes)
 	err = map_pool(r);
 	if (!err)
 		err = dawn_rings_create(&r->rings, r->conn_max * ring);
+	if (!err)
+		err = dawn_wait_create(r);
 	return err ? err : dawn_peers_create(r);
 }
 
@@ -80,6 +82,7 @@ void dawn_conn_pool_destroy(struct dawn_reactor *r)
 	if (r->pool)
 		munmap(r->pool, r->pool_bytes);
 	dawn_rings_destroy(&r->rings);
+	dawn_wait_destroy(r);
 	dawn_peers_destroy(r);
 	free(r->hash);
 }
@@ -131,21 +134,25 @@ static void put_ring(struct dawn_conn *c, struct dawn_ring *ring)
 
 	if (ring->mem) {
 		dawn_rings_put(&r->rings, ring->mem, ring->size);
+		dawn_room_freed(r);
 		c->peer->grown -= dawn_ring_bytes(ring->size) -
 				  dawn_ring_bytes(DAWN_RING_MIN);
 	}
 	*ring = (struct dawn_ring){ NULL, 0 };
 }
 
-struct dawn_conn *dawn_conn_lend(struct dawn_reactor *r,
-				 const struct dawn_flow *f)
+int dawn_conn_lend(struct dawn_conn **out, struct dawn_reactor *r,
+		   const struct dawn_flow *f, bool evict)
 {
-	struct dawn_peer *peer = dawn_room_for(r, &f->raddr);
-	struct dawn_conn *c = r->free;
+	struct dawn_peer *peer;
+	struct dawn_conn *c;
 	struct dawn_tcp *tcp;
+	int err;
 
-	if (!peer)
-		return NULL;
+	err = dawn_room_for(&peer, r, &f->raddr, evict);
+	if (err)
+		return err;
+	c = r->free; /* not before: one that was evicted stands there now */
 	r->free = c->next;
 	tcp = c->tcp;
 	memset(c, 0, sizeof(*c));
@@ -154,7 +161,8 @@ struct dawn_conn *dawn_conn_lend(struct dawn_reactor *r,
 	c->peer = peer;
 	c->rcv = lend(r, peer, offered(f));
 	c->snd = lend(r, peer, DAWN_RING_MIN);
-	return c;
+	*out = c;
+	return 0;
 }
 
 void dawn_conn_return(struct dawn_conn *c)
@@ -163,6 +171,7 @@ void dawn_conn_return(struct dawn_conn *c)
 	put_ring(c, &c->snd);
 	dawn_peer_put(c->r, c->peer);
 	free_put(c->r, c);
+	dawn_room_freed(c->r);
 }
 
 static bool grow(struct dawn_conn *c, struct dawn_ring *ring,

@@ -37,8 +37,8 @@
  *    share, an eighth of the connections there could be: one of its own. So
  *    the connections of few sources cannot push out those of others.
  *
- * If there is none, the newcomer is refused: its flow goes back to the kernel
- * half unread, and its peer sends again.
+ * If there is none, the newcomer is refused, and its request waits
+ * (reactor_wait.c).
  *
  * A source is an IPv4 address or an IPv6 /64. Only this thread counts here, so
  * the counts are exact.
@@ -46,9 +46,9 @@
  * ## Limits
  *
  * Looking for one of certain sources ends after SCAN_MAX connections; it does
- * not begin if no source has enough. One that is marked for the pump is passed
- * over; if there is no other it is aborted there, and room comes with the next
- * segment.
+ * not begin if no source has enough. That there is nobody is remembered for
+ * FULL_US, or until memory comes back. One that is marked for the pump is passed
+ * over; if there is no other it is aborted there, and who waits has its room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,19 +62,22 @@
 #define GRACE_US 200000  /* a new one's time to show something */
 #define RATE_NEW 20000   /* bytes a second: and how much */
 #define SCAN_MAX 1024
+#define FULL_US  20000
 
 /* --- peers --------------------------------------------------------------- */
 
 int dawn_peers_create(struct dawn_reactor *r)
 {
 	struct dawn_peers *p = &r->peers;
+	uint32_t n = r->conn_max + dawn_wait_max();
 
-	p->mem = calloc(r->conn_max, sizeof(*p->mem));
+	p->mem = calloc(n, sizeof(*p->mem));
 	p->hash = calloc(r->hash_mask + 1, sizeof(*p->hash));
-	p->having = calloc(r->conn_max + 1, sizeof(*p->having));
-	if (!p->mem || !p->hash || !p->having)
+	p->conns.having = calloc(r->conn_max + 1, sizeof(uint32_t));
+	p->waits.having = calloc(dawn_wait_max() + 1, sizeof(uint32_t));
+	if (!p->mem || !p->hash || !p->conns.having || !p->waits.having)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < r->conn_max; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		p->mem[i].next = p->free;
 		p->free = &p->mem[i];
 	}
@@ -85,20 +88,21 @@ void dawn_peers_destroy(struct dawn_reactor *r)
 {
 	free(r->peers.mem);
 	free(r->peers.hash);
-	free(r->peers.having);
+	free(r->peers.conns.having);
+	free(r->peers.waits.having);
 }
 
-/* Of sources with n connections there is one more, or less; the highest n moves
- * by one at a time. */
-static void peer_count(struct dawn_peers *p, struct dawn_peer *peer, int by)
+/* Of sources with n there is one more, or less; the highest n moves by one at a
+ * time. */
+static void tally(struct dawn_tally *t, uint32_t *n, int by)
 {
-	p->having[peer->count]--;
-	peer->count += (uint32_t)by;
-	p->having[peer->count]++;
-	if (peer->count > p->most)
-		p->most = peer->count;
-	while (p->most && !p->having[p->most])
-		p->most--;
+	t->having[*n]--;
+	*n += (uint32_t)by;
+	t->having[*n]++;
+	if (*n > t->most)
+		t->most = *n;
+	while (t->most && !t->having[t->most])
+		t->most--;
 }
 
 static struct dawn_addr source_of(const struct dawn_addr *raddr)
@@ -121,47 +125,70 @@ static struct dawn_peer **peer_bucket(const struct dawn_reactor *r,
 	return &r->peers.hash[dawn_sip_end(&s, 3) & r->hash_mask];
 }
 
-static struct dawn_peer *peer_find(const struct dawn_reactor *r,
-				   const struct dawn_addr *source)
+struct dawn_peer *dawn_peer_of(const struct dawn_reactor *r,
+			       const struct dawn_addr *raddr)
 {
-	struct dawn_peer *p = *peer_bucket(r, source);
+	struct dawn_addr source = source_of(raddr);
+	struct dawn_peer *p = *peer_bucket(r, &source);
 
-	while (p && !dawn_addr_equal(&p->source, source))
+	while (p && !dawn_addr_equal(&p->source, &source))
 		p = p->next;
 	return p;
 }
 
-/* There are as many as control blocks: one is free. */
+/* There are as many as control blocks and places to wait: one is free. */
 static struct dawn_peer *peer_get(struct dawn_reactor *r,
-				  const struct dawn_addr *source)
+				  const struct dawn_addr *raddr)
 {
-	struct dawn_peer *p = peer_find(r, source), **b;
+	struct dawn_peer *p = dawn_peer_of(r, raddr), **b;
+	struct dawn_addr source = source_of(raddr);
 
-	if (!p) {
-		b = peer_bucket(r, source);
-		p = r->peers.free;
-		r->peers.free = p->next;
-		*p = (struct dawn_peer){ .source = *source, .next = *b };
-		*b = p;
-		r->peers.having[0]++;
-	}
-	peer_count(&r->peers, p, 1);
+	if (p)
+		return p;
+	b = peer_bucket(r, &source);
+	p = r->peers.free;
+	r->peers.free = p->next;
+	*p = (struct dawn_peer){ .source = source, .next = *b };
+	*b = p;
+	r->peers.conns.having[0]++;
+	r->peers.waits.having[0]++;
 	return p;
 }
 
-void dawn_peer_put(struct dawn_reactor *r, struct dawn_peer *p)
+static void peer_free(struct dawn_reactor *r, struct dawn_peer *p)
 {
 	struct dawn_peer **b;
 
-	peer_count(&r->peers, p, -1);
-	if (p->count)
+	if (p->count || p->waiting)
 		return;
-	r->peers.having[0]--;
+	r->peers.conns.having[0]--;
+	r->peers.waits.having[0]--;
 	for (b = peer_bucket(r, &p->source); *b != p; b = &(*b)->next)
 		;
 	*b = p->next;
 	p->next = r->peers.free;
 	r->peers.free = p;
+}
+
+void dawn_peer_put(struct dawn_reactor *r, struct dawn_peer *p)
+{
+	tally(&r->peers.conns, &p->count, -1);
+	peer_free(r, p);
+}
+
+struct dawn_peer *dawn_peer_wait(struct dawn_reactor *r,
+				 const struct dawn_addr *raddr)
+{
+	struct dawn_peer *p = peer_get(r, raddr);
+
+	tally(&r->peers.waits, &p->waiting, 1);
+	return p;
+}
+
+void dawn_peer_wait_end(struct dawn_reactor *r, struct dawn_peer *p)
+{
+	tally(&r->peers.waits, &p->waiting, -1);
+	peer_free(r, p);
 }
 
 /* --- progress ------------------------------------------------------------ */
@@ -353,7 +380,7 @@ static bool evict_larger_of(struct dawn_reactor *r, enum dawn_conn_class class,
 /* One of a source that has more than `count`, itself not counted. */
 static bool evict_larger(struct dawn_reactor *r, uint32_t count, bool working)
 {
-	if (r->peers.most <= count + 1)
+	if (r->peers.conns.most <= count + 1)
 		return false;
 	return evict_larger_of(r, DAWN_CONN_CLOSING, count, working) ||
 	       evict_larger_of(r, DAWN_CONN_WORKING, count, working);
@@ -366,7 +393,7 @@ uint32_t dawn_peer_share(const struct dawn_reactor *r)
 	return share ? share : 1;
 }
 
-static bool room(const struct dawn_reactor *r)
+bool dawn_room_free(const struct dawn_reactor *r)
 {
 	return r->free && dawn_rings_room(&r->rings, 2);
 }
@@ -376,36 +403,79 @@ static uint32_t count_of(const struct dawn_peer *p)
 	return p ? p->count : 0;
 }
 
-/* One that waits for its end frees but one ring. */
-static bool make_room(struct dawn_reactor *r, const struct dawn_peer *p)
+void dawn_room_freed(struct dawn_reactor *r)
 {
-	for (int i = 0; i < 2 && !room(r); i++)
-		if (!evict_any(r, NULL) &&
-		    !evict_larger(r, count_of(p), false) &&
-		    !evict_larger(r, count_of(p) * 2 + 1, true))
-			return false;
-	return room(r);
+	r->full_at = UINT32_MAX;
+	r->waiting.freed = true;
 }
 
-bool dawn_conn_room(struct dawn_reactor *r, const struct dawn_addr *raddr)
+static void note_full(struct dawn_reactor *r, uint32_t count)
 {
-	struct dawn_addr source = source_of(raddr);
-
-	return room(r) || make_room(r, peer_find(r, &source));
+	if (count < r->full_at || r->now_us - r->full_us >= FULL_US)
+		r->full_at = count;
+	r->full_us = r->now_us;
 }
 
-struct dawn_peer *dawn_room_for(struct dawn_reactor *r,
-				const struct dawn_addr *raddr)
+static bool over_share(const struct dawn_reactor *r, const struct dawn_peer *p)
 {
-	struct dawn_addr source = source_of(raddr);
-	const struct dawn_peer *p = peer_find(r, &source);
+	return count_of(p) >= dawn_peer_share(r) &&
+	       r->rings.used > r->rings.cap / 2;
+}
 
-	if (count_of(p) >= dawn_peer_share(r) &&
-	    r->rings.used > r->rings.cap / 2 && !evict_any(r, p)) {
-		COUNT(r, conn_share);
-		return NULL;
+bool dawn_room_refuses(const struct dawn_reactor *r, const struct dawn_peer *p)
+{
+	if (over_share(r, p) && r->now_us - p->share_us < FULL_US)
+		return true;
+	return !dawn_room_free(r) && r->now_us - r->full_us < FULL_US &&
+	       count_of(p) >= r->full_at;
+}
+
+/* One that waits for its end frees but one ring; one that is aborted in the pump
+ * none now, and no second one has to go for it. */
+static bool make_room(struct dawn_reactor *r, uint32_t count)
+{
+	uint64_t used = UINT64_MAX;
+
+	for (int i = 0; !dawn_room_free(r) && i < 2 && r->rings.used < used;
+	     i++) {
+		used = r->rings.used;
+		if (!evict_any(r, NULL) && !evict_larger(r, count, false) &&
+		    !evict_larger(r, count * 2 + 1, true))
+			break;
 	}
-	/* The eviction may have been the last of this source: look again. */
-	return make_room(r, peer_find(r, &source)) ? peer_get(r, &source)
-						   : NULL;
+	if (dawn_room_free(r))
+		return true;
+	note_full(r, count);
+	return false;
+}
+
+/* Whoever is evicted may be the last of this source: it is found again after. */
+static int find_room(struct dawn_reactor *r, const struct dawn_addr *raddr)
+{
+	struct dawn_peer *p = dawn_peer_of(r, raddr);
+
+	if (dawn_room_refuses(r, p))
+		return over_share(r, p) ? -EDQUOT : -ENOMEM;
+	if (over_share(r, p) && !evict_any(r, p)) {
+		p->share_us = r->now_us;
+		return -EDQUOT;
+	}
+	p = dawn_peer_of(r, raddr);
+	return make_room(r, count_of(p)) ? 0 : -ENOMEM;
+}
+
+int dawn_room_for(struct dawn_peer **out, struct dawn_reactor *r,
+		  const struct dawn_addr *raddr, bool evict)
+{
+	int err = 0;
+
+	if (evict)
+		err = find_room(r, raddr);
+	else if (!dawn_room_free(r))
+		err = -ENOMEM;
+	if (err)
+		return err;
+	*out = peer_get(r, raddr);
+	tally(&r->peers.conns, &(*out)->count, 1);
+	return 0;
 }

@@ -58,10 +58,9 @@ static void pass_on(struct dawn_reactor *r, uint32_t thread,
 		COUNT(r, pass_full);
 }
 
-/* The control block of a flow that is ours under `word`. No room for one: the
- * flow goes back as it is and the frame is dropped, so that the peer tries
- * again when there may be room; nothing that works is torn down for it.
- * Return: 0 or a negative errno; -EAGAIN: look the flow up again. */
+/* The control block of a flow that is ours under `word`.
+ * Return: 0 or a negative errno; -EAGAIN: look the flow up again; -ENOMEM,
+ * -EDQUOT: no room for one, the flow still is ours. */
 static int conn_for(struct dawn_reactor *r, uint32_t flow, uint64_t word,
 		    struct dawn_conn **c)
 {
@@ -77,13 +76,11 @@ static int conn_for(struct dawn_reactor *r, uint32_t flow, uint64_t word,
 		dawn_conn_reset_flow(r, flow, word);
 		return -ESTALE;
 	}
-	err = dawn_conn_make(c, r, flow, word);
-	if (err == -ENOMEM) {
-		COUNT(r, conn_refused);
-		dawn_flows_give(&r->flows, flow, &word);
-	} else if (err == -ESTALE || err == -ENOENT) {
+	err = dawn_conn_make(c, r, flow, word, true);
+	if (!err)
+		dawn_wait_forget(r, flow);
+	else if (err == -ESTALE || err == -ENOENT)
 		dawn_conn_reset_flow(r, flow, word);
-	}
 	return err;
 }
 
@@ -196,6 +193,8 @@ static int deliver(struct dawn_reactor *r, const struct dawn_frame *f,
 	}
 	r->now_us = dawn_coarse_us();
 	err = conn_for(r, flow, word, &c);
+	if (err == -ENOMEM || err == -EDQUOT)
+		dawn_wait_refused(r, flow, word, err, f, data, len);
 	if (err)
 		return err;
 	return icmp ? icmp_input(c, f) : input(c, f);

@@ -48,14 +48,27 @@ static uint64_t ago_us(const struct dawn_reactor *r, uint32_t ms)
 	return ago > 0 ? (uint64_t)ago * 1000 : 0;
 }
 
-/* Own a flow that nobody speaks for; its control block in *c. Return: true. */
-static bool take(struct dawn_reactor *r, uint32_t flow, struct dawn_conn **c)
+/* Would there be room for it? Looked at first, as the flow would be taken and
+ * given back in vain every 10 ms. */
+static bool room_for(const struct dawn_reactor *r, uint32_t flow, bool evict)
+{
+	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
+
+	if (dawn_room_free(r))
+		return true;
+	return evict && !dawn_room_refuses(r, dawn_peer_of(r, &f->raddr));
+}
+
+/* Own a flow that nobody speaks for; its control block in *c. evict: that is
+ * worth another one's memory. Return: true. */
+static bool take(struct dawn_reactor *r, uint32_t flow, bool evict,
+		 struct dawn_conn **c)
 {
 	enum dawn_claim got;
 	uint64_t word;
 	int err;
 
-	if (!dawn_conn_room(r, &dawn_flows_at(&r->flows, flow)->raddr))
+	if (!room_for(r, flow, evict))
 		return false;
 	got = dawn_flows_claim(&r->flows, flow, NULL, &word);
 	if (got == DAWN_CLAIM_TAKEN)
@@ -66,10 +79,10 @@ static bool take(struct dawn_reactor *r, uint32_t flow, struct dawn_conn **c)
 	*c = dawn_conn_find(r, flow);
 	if (*c)
 		dawn_conn_forget(*c);
-	err = dawn_conn_make(c, r, flow, word);
+	err = dawn_conn_make(c, r, flow, word, evict);
 	if (!err)
 		return true;
-	if (err == -ENOMEM)
+	if (err == -ENOMEM || err == -EDQUOT)
 		dawn_flows_give(&r->flows, flow, &word);
 	else if (err != -EAGAIN)
 		dawn_conn_reset_flow(r, flow, word);
@@ -109,7 +122,7 @@ static void scan_flow(void *arg, uint32_t flow)
 	} else if (dawn_conn_find(r, flow)) {
 		return;
 	}
-	if (!overdue(r, f) || !take(r, flow, &c))
+	if (!overdue(r, f) || !take(r, flow, true, &c))
 		return;
 	/* It may have been acknowledged just before we won it. */
 	if (dawn_tcp_deadline_us(c->tcp) <= r->now_us) {
@@ -124,6 +137,8 @@ static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
 	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
 	uint64_t idle = ago_us(r, f->last_seen_ms);
 
+	if (dawn_wait_has(r, flow))
+		return false;
 	if (!r->drain_us)
 		return idle >= r->o.idle_ms * 1000ULL &&
 		       !dawn_flows_unacked(&r->flows, flow);
@@ -131,11 +146,13 @@ static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
 	       r->now_us - r->drain_us >= DRAIN_PATIENCE_US;
 }
 
+/* No other connection goes for that: while memory is short this one may as well
+ * be idle for a round more. */
 static void close_idle(struct dawn_reactor *r, uint32_t flow)
 {
 	struct dawn_conn *c;
 
-	if (!idle_enough(r, flow) || !take(r, flow, &c))
+	if (!idle_enough(r, flow) || !take(r, flow, false, &c))
 		return;
 	/* Looked again, now that nobody else writes to it. */
 	if (idle_enough(r, flow) && dawn_conn_dirty(c))
