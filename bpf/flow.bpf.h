@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* flow_table: finding, making, locking and releasing entries. The rules stand
- * in maps/flow_table.h.
+ * in maps/owner.h.
  *
  * Making an entry takes the lock of the tuple's first set, so that two CPUs
  * never make one tuple twice, and claims a free way of either set by its owner

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* TCP to one of our services: whose packet is it? Looks up the flow first,
- * whatever the flags; the owner word decides (maps/flow_table.h).
+ * whatever the flags; the owner word decides (maps/owner.h).
  */
 #ifndef DAWN_BPF_TCP_H
 #define DAWN_BPF_TCP_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Who owns a flow: the protocol of maps/flow_table.h as a model for spin.
+ * Who owns a flow: the protocol of maps/owner.h as a model for spin.
  * docs/OWNERSHIP.md draws it and says what is left out; model.sh runs it.
  *
  * One way of flow_table, TUPLES connections that want it, CPUS processors that
@@ -55,7 +55,7 @@
 
 /* --- the owner word ------------------------------------------------------ */
 
-/* = maps/flow_table.h: dawn_owner() */
+/* = maps/owner.h: dawn_owner() */
 #define FREE   0
 #define KERNEL 1
 #define LOCKED 2

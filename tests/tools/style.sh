@@ -11,11 +11,13 @@ complain() {
 	bad=1
 }
 
-# The lines a file may have.
+# The lines a file may have. A map's header holds its whole contract: half of it
+# is how the map is shared, or it is a list of counters (stats.h). One map in two
+# headers would be harder to read than 200 lines.
 limit() {
 	case $1 in
 	bpf/*.bpf.c) echo 100 ;;
-	maps/*.h) echo 250 ;;
+	maps/*.h) echo 200 ;;
 	*) echo 700 ;;
 	esac
 }
@@ -44,7 +46,8 @@ while read -r f; do
 	if [[ $f != maps/* ]] && grep -nHE '^#include "(\.|[^/"]*[^l].h")' "$f" >&2; then
 		complain "$f: include from the repository's root"
 	fi
-done < <(find bpf maps user loader tests bench vmlinux -name '*.[ch]' | sort)
+done < <(find bpf maps user loader tests bench vmlinux -name '*.[ch]' \
+	2>/dev/null | sort)
 
 while read -r f; do
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: ' ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The user-space side of flow_table: finding flows, and taking, keeping and
- * giving back their ownership. See maps/flow_table.h for the states; the
+ * giving back their ownership. See maps/owner.h for the states; the
  * reasoning about races stands in flows.c.
  *
  * A flow is named by its index, set * DAWN_FLOW_WAYS + way. What the caller
