@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # dawnd --io epoll on loopback: no privilege, no BPF.
-# timeout: 240
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}

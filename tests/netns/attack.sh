@@ -3,7 +3,6 @@
 # Under attack an honest client, of another address, gets every answer, and the
 # right one; memory stays under its cap; who holds it for nothing loses it; and
 # nothing is left when the attack is over. No claim about speed: bench/attack.sh.
-# timeout: 90
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"
@@ -16,7 +15,6 @@ PORT=5555
 EVIL=198.19.0.1 # and 15 that follow; the kernel's own
 RAW=198.19.1.1  # nobody's: answers to them go nowhere
 
-held() { echo $(($(counter conn_open) - $(counter conn_closed))); }
 holds() { [ "$(held)" -ge "$1" ]; }         # CONNECTIONS
 holds_at_most() { [ "$(held)" -le "$1" ]; } # CONNECTIONS
 sum() { # COUNTER...

@@ -5,7 +5,6 @@
 # segments of an answer that XDP has sent: lost at its start, in its middle, at
 # its end (no duplicate ACK tells), with their first repair, and all of them.
 # bench/bulk.sh is the long form, with goodput; loss.sh has loss without delay.
-# timeout: 120
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"

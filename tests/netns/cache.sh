@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # dawn cache, stats, flows and ping on a loaded interface, no daemon: what was
 # put is answered by XDP, replacing is atomic, purging final. Topology: lib.sh.
-# timeout: 120
 cd "$(dirname "$0")/../.." || exit 1
 . tests/netns/lib.sh
 

@@ -60,6 +60,15 @@ at_least() {
 	fi
 }
 
+# held: connections of the reactor. From one look at the counters: between two,
+# many may have ended.
+held() {
+	dawn stats --dev "$SRV_IF" --json | tr -d '", ' | awk -F: '
+		$1 == "conn_open" { n += $2 }
+		$1 == "conn_closed" { n -= $2 }
+		END { print n + 0 }'
+}
+
 # promote ADDRESS NAME...: ask until XDP answers, or fail
 promote() {
 	local address=$1 name before

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # At the cap of the flow table nobody new is refused: who was silent for longest
 # loses its place and gets a RST at once. See evict.py.
-# timeout: 120
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"

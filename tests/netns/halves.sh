@@ -3,7 +3,6 @@
 # Each event of a connection, met by each half of the server, over IPv4, IPv6 and
 # in a VLAN; see halves.py.
 # usage: halves.sh [CELL...]
-# timeout: 180
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Late segments of connections that are over open nothing: not the handshake's
 # ACK, not the request; whichever half closed. See late.py.
-# timeout: 120
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # A raw TCP client that loses, repeats, cuts up and holds back, over IPv4 and IPv6,
 # tagged and not; see rawtcp.py.
-# timeout: 120
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
 . "$here/lib.sh"

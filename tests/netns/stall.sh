@@ -20,7 +20,6 @@ for ((i = 11; i <= 30; i++)); do
 	SOURCES+=("198.18.0.$i")
 done
 
-held() { echo $(($(counter conn_open) - $(counter conn_closed))); }
 holds() { [ "$(held)" -ge "$1" ]; } # CONNECTIONS
 evicted() { # MINIMUM REASON...
 	local sum=0 reason
