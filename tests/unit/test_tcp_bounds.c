@@ -16,6 +16,17 @@ static const struct script_case cases[] = {
 	  "W 1000; +180; < A 0 a999; srtt 100000; < A 0 a1000; srtt 110000" },
 	{ "rtt-not-from-an-echo-of-nothing", "7323 3.2", "ts",
 	  "w 10; > A 0+10; +200; > A 0+10; +50; < A 0 a10 t250,z; srtt 100000" },
+	{ "rtt-unmeasured-by-what-came-before", "6298 3 Karn, 5.7", "",
+	  "W 2000; +200; > A 0+1000; w 1000; < A 0 a1000; > A 1000+1000;"
+	  "> A 2000+1000; < A 0 a2000; rto 400; < A 0 a2999; rto 400;"
+	  "< A 0 a3000; rto 262" },
+	{ "rtt-unmeasured-by-the-first-copy", "6298 3 Karn, 7323 4.1", "ts",
+	  "W 10; +200; > A 0+10; +400; > A 0+10; +50; < A 0 a10 t650,200;"
+	  "srtt 100000; rto 800; n u 0" },
+	{ "rtt-unmeasured-by-the-future", "6298 3 Karn, 7323 4.1", "ts",
+	  "W 10; +200; > A 0+10; +50; < A 0 a10 t250,900; srtt 100000; rto 400" },
+	{ "probe-timer-not-moved-by-duplicates", "8985 7.2", FAST,
+	  "W 2000; +60; < A 0; dl 40; +40; > A 1000+1000; n p 1" },
 	{ "window-of-the-segment-before", "9293 3.10.7.4 fifth", "",
 	  "< A 0+100 w5000; < A 100+100 w6000; < A 99+102 w1; wnd 6000;"
 	  "< A 100+102 w2; wnd 2" },

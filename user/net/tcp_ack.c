@@ -110,7 +110,6 @@ unsigned int dawn_tcp_ack_input(struct dawn_tcp *c,
 	struct tcp_ack a = {
 		.seg = seg,
 		.now_us = now_us,
-		.una = c->snd_una,
 		.fack = c->rack_fack,
 		.flight = tcp_flight(c),
 	};

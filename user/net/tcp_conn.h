@@ -211,7 +211,6 @@ _Static_assert(sizeof(struct dawn_tcp) <= 832, "keep it small");
 struct tcp_ack {
 	const struct dawn_tcp_seg *seg;
 	uint64_t now_us;
-	uint32_t una;       /* snd_una before */
 	uint32_t fack;      /* rack_fack before */
 	uint32_t flight;    /* before */
 	uint32_t acked;     /* bytes snd_una rose by */
