@@ -123,6 +123,9 @@ static const struct script_case cases[] = {
 	  "> A 1000+1; .; < A 0 a1001 w999; > A 1001+999" },
 	{ "not-resent-at-the-closed-edge", "9293 3.8.6 SHLD-15", "",
 	  "W 2000; < A 0 a0 w1000; +200; > A 0+1000; < A 0 a1000 w0; .; una 1000" },
+	{ "fin-leaves-the-right-edge", "9293 3.10.7.4, 5961 3.2", "",
+	  "< AF 0; > A 0 a1; < R 65534; > A 0 a1; n c 1; < R 65535; .; n c 1;"
+	  "st closewait" },
 	{ "write-wraps-in-the-ring", "9293 3.9.1.2", "snd=4096 cwnd=60000",
 	  "W 999; < A 0 a999; W 999; < A 0 a1998; W 999; < A 0 a2997; W 999;"
 	  "< A 0 a3996; W 999; < A 0 a4995; W 999; < A 0 a5994; W 999; q 0" },

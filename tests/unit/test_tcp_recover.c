@@ -83,6 +83,9 @@ static const struct script_case cases[] = {
 	{ "prr-nothing-if-more-is-out", "9937 6.2", FAST,
 	  "W 10000; +50; < A 0 s1000-2000; +13; > A 0+1000; < A 0 s1000-3000;"
 	  "fl 8000; cwnd 8000" },
+	{ "prr-counts-what-is-new", "9937 6.2", FAST,
+	  "W 1; W 9999; w 3000; +50; < A 0 s1-3001; > A 0+1; > A 10000+1000; .;"
+	  "fl 8000; < A 0 s1-4001; fl 7000; cwnd 7999" },
 	/* Records ran out: [9560, 16000) counts as unsent. What of it arrives is
 	 * delivered all the same. */
 	{ "prr-delivered-without-a-record", "9937 6.2",

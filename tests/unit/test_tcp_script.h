@@ -28,6 +28,7 @@
  *   n LETTER N    counter: r(etransmit) t(imeout) f(ast) o(oo) c(hallenge) x(rst)
  *                 l(ost, by RACK) p(robes, TLP) u(ndone)
  *   fl N, ls N, sk N   bytes in flight, records to be sent again, bytes SACKED
+ *   waits N       enum dawn_tcp_wait: 0 data, 1 ACK, 2 window, 3 the end
  *   una N, nxt N, recover N   as RFC 9293 and 6582 have them
  *   rackrtt US, minrtt US, fack N, reomult N, reopersist N   RFC 8985, 6.2
  *   recs N        lend other memory for N records
@@ -312,6 +313,8 @@ static void script_flow(struct script *s)
 	}
 	if (opt_find(s->tcase->opts, "ts", &v))
 		f->flags |= DAWN_FLOW_TS;
+	if (opt_find(s->tcase->opts, "resent", &v))
+		f->flags |= DAWN_FLOW_RESENT;
 	if (opt_find(s->tcase->opts, "sack", &v))
 		f->flags |= DAWN_FLOW_SACK;
 	if (opt_find(s->tcase->opts, "ws", &v)) {

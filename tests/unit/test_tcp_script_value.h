@@ -64,6 +64,8 @@ static uint64_t script_value(struct script *s, const char *what)
 		return dawn_tcp_rtt_timeout_us(&s->c) / 1000;
 	if (!strcmp(what, "q"))
 		return dawn_tcp_quiescent(&s->c);
+	if (!strcmp(what, "waits"))
+		return dawn_tcp_waits(&s->c);
 	if (!strcmp(what, "settled"))
 		return dawn_tcp_settled(&s->c);
 	if (!strcmp(what, "st"))

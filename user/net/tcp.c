@@ -56,8 +56,7 @@ void dawn_tcp_ring_put(const struct dawn_ring *r, uint32_t at, const void *buf,
 
 void dawn_tcp_set_mss(struct dawn_tcp *c, uint32_t mss)
 {
-	mss = tcp_min(tcp_max(mss, TCP_MSS_MIN), UINT16_MAX);
-	c->mss = (uint16_t)mss;
+	c->mss = (uint16_t)tcp_max(mss, TCP_MSS_MIN);
 	c->smss = c->mss - (c->opt & DAWN_FLOW_TS ? TS_OPTION_BYTES : 0);
 }
 
@@ -260,14 +259,12 @@ static void swap_blocks(uint8_t *a, uint8_t *b, uint32_t len)
 	}
 }
 
-/* Turn a ring so that offset `by` comes to 0, in place, by exchanging the
+/* Turn a ring so that offset `by`, not 0, comes to 0, in place, by exchanging the
  * shorter part into its place until both are equal. */
 static void rotate(uint8_t *mem, uint32_t size, uint32_t by)
 {
 	uint32_t left = by, right = size - by;
 
-	if (!by)
-		return;
 	while (left != right) {
 		if (left > right) {
 			swap_blocks(mem + by - left, mem + by, right);

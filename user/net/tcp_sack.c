@@ -76,8 +76,6 @@ static bool dsack_possible(const struct dawn_tcp *c,
 static struct dawn_tcp_sack beyond(struct dawn_tcp_sack b,
 				   const struct dawn_tcp_sack *old)
 {
-	if (old->start == old->end)
-		return b;
 	if (dawn_seq_ge(b.start, old->start) && dawn_seq_lt(b.start, old->end))
 		b.start = old->end;
 	if (dawn_seq_le(b.end, old->end) && dawn_seq_gt(b.end, old->start))
