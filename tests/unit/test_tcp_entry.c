@@ -34,6 +34,10 @@ static const struct script_case cases[] = {
 	  FAST "unacked=2976 resp=2976",
 	  "stop; < A 0 a-2976 s-1984--992; sk 992; < A 0 a-2976 s-992-0; sk 1984" },
 
+	{ "entry-records-of-an-odd-mss", "2018 5, response.bpf.h",
+	  FAST "mss=1001 unacked=2000 resp=2000",
+	  "stop; < A 0 a-2000 s-1008--16; sk 992; < A 0 a-2000 s-16-0; sk 1008" },
+
 	/* ---- before it may go back ---- */
 	{ "probe-out-is-not-settled", "8985 7.4", FAST,
 	  "W 2000; settled 1; stop; +100; settled 0; go; > A 1000+1000;"

@@ -147,6 +147,10 @@ static const struct script_case cases[] = {
 	  "< A 0 a10000; W 2000; < A 0 a12000; ssth 5000" },
 
 	/* ---- records ---- */
+	{ "fin-out-of-records-joins-again", "9293 3.8.1, 1191 6.3", "recs=16",
+	  "W 100; W 100; W 100; W 100; W 100; W 100; W 100; W 100; W 100; W 100;"
+	  "W 100; W 100; W 100; W 100; W 1000; fin; > AF 2400; icmp 1400 600 0;"
+	  "> A 1400+560; > AF 1960+440; .; nxt 2401; < A 0 a2401; st finwait2" },
 	{ "icmp-only-what-it-names", "1191 6.3", "",
 	  "W 500; W 500; W 500; icmp 500 600 0; ls 0; > A 500+500; .; smss 560" },
 	/* What is cut was not sent last, nor first. */
