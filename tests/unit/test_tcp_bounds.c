@@ -115,6 +115,11 @@ static const struct script_case cases[] = {
 	{ "probe-is-within-the-segment", "9293 3.8.6.1, 3.7.1",
 	  "wnd=2000 field=1500 mssmax=600 cwnd=600",
 	  "w 3000; > A 0+600; .; < A 0 a600 w100; .; +263; > A 600+100" },
+	{ "probe-that-the-window-overtook", "9293 3.8.6.1", "",
+	  "W 1000; < A 0 a0 w0; stop; +200; < A 0 w5000; go; > A 0+1000; .;"
+	  "n r 1; < A 0 a1000; q 1" },
+	{ "probe-is-what-was-sent-last", "6298 5.1, 9293 3.8.6.1",
+	  "wnd=0 field=0", "w 1; +200; > A 0+1; reopen; dl 200" },
 	{ "probe-fin-behind-the-window", "9293 3.8.6.1", "wnd=10 field=10",
 	  "W 10; fin; > AF 10; < A 0 a10 w0; +263; > AF 10; < A 0 a11;"
 	  "st finwait2" },

@@ -321,13 +321,10 @@ static bool send_probe(struct dawn_tcp *c, uint64_t now_us,
 			out->flags |= DAWN_TCP_FIN;
 		c->snd_max = tcp_seq_max(c->snd_max, c->snd_una + 1);
 		c->sent_us = now_us;
-	} else if (tcp_recs(c)) {
-		emit_again(c, now_us, c->rec_head,
-			   tcp_min(len, rec_bytes(c, c->rec_head)), out);
-	} else if (!tcp_rec_full(c)) {
+	} else if (!tcp_recs(c)) {
 		emit(c, now_us, len, out);
 	} else {
-		return false;
+		return false; /* it is LOST, and there is a window: sent again */
 	}
 	return true;
 }
