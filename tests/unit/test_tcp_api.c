@@ -104,6 +104,32 @@ static void adopt_refuses(void **state)
 
 		assert_false(dawn_tcp_output(&f->c, f->now_us + 1000000, &seg));
 	}
+	/* Also if the records did not suffice. */
+	f->flow.mss = 128;
+	f->flow.snd_nxt += 400000;
+	open_again(f, RING);
+	assert_int_equal(dawn_tcp_adopt_len(&f->c), 420000);
+	{
+		struct dawn_tcp_seg seg;
+
+		assert_int_equal(tcp_recs(&f->c), RECS);
+		assert_true(dawn_seq_lt(f->c.snd_nxt, f->c.snd_max));
+		seg = ack_of(f, f->c.snd_nxt);
+		dawn_tcp_input(&f->c, &seg, f->now_us);
+		assert_int_equal(tcp_recs(&f->c), 0);
+		assert_false(dawn_tcp_output(&f->c, f->now_us, &seg));
+	}
+	f->flow.mss = MSS;
+	f->flow.snd_nxt -= 400000;
+	/* Nor is a window probed. */
+	f->flow.snd_wnd = 0;
+	open_again(f, 16384);
+	dawn_tcp_timer(&f->c, f->now_us + 1000000);
+	{
+		struct dawn_tcp_seg seg;
+
+		assert_false(dawn_tcp_output(&f->c, f->now_us + 1000000, &seg));
+	}
 	open_again(f, 32768);
 	assert_int_equal(dawn_tcp_adopt_sent(&f->c, buf, 20000), 0);
 	assert_int_equal(dawn_tcp_adopt_len(&f->c), 0);

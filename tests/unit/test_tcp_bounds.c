@@ -120,6 +120,18 @@ static const struct script_case cases[] = {
 	  "n r 1; < A 0 a1000; q 1" },
 	{ "probe-is-what-was-sent-last", "6298 5.1, 9293 3.8.6.1",
 	  "wnd=0 field=0", "w 1; +200; > A 0+1; reopen; dl 200" },
+	{ "what-was-probed-goes-in-any-size", "9293 3.8.6.2.1 (4)", "",
+	  "W 10; < A 0 a10 w0; w 3000; +263; > A 10+1; < A 0 w100; > A 10+100" },
+	{ "new-data-behind-what-is-lost", "6298 5.4, 6675 5 (C)", "",
+	  "W 400; W 1000; W 1000; +200; > A 0+400; .; fl 400; cwnd 1000; w 100;"
+	  ".; < A 0 a400; > A 400+1000; ." },
+	{ "probe-of-a-fin-that-arrived", "9293 3.8.6.1", "wnd=0 field=0",
+	  "fin; > AF 0; stop; +200; < A 0 a1; go; .; st finwait2" },
+	{ "probe-of-a-byte-that-arrived", "9293 3.8.6.1", "wnd=0 field=0",
+	  "w 1; +200; > A 0+1; stop; +400; < A 0 a1; go; .; q 1" },
+	{ "loss-used-to-its-end-grows", "5681 3.1", "",
+	  "W 4000; +200; > A 0+1000; ssth 2000; < A 0 a1000; > A 1000+1000;"
+	  "> A 2000+1000; .; cwnd 2000; < A 0 a4000; cwnd 3000" },
 	{ "probe-fin-behind-the-window", "9293 3.8.6.1", "wnd=10 field=10",
 	  "W 10; fin; > AF 10; < A 0 a10 w0; +263; > AF 10; < A 0 a11;"
 	  "st finwait2" },

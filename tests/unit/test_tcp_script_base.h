@@ -102,6 +102,8 @@ static void script_drain(struct script *s)
 		memset(&out, 0xa5, sizeof(out));
 		if (!dawn_tcp_output(&s->c, s->now_us, &out))
 			return;
+		if ((!out.len && out.data) || (!out.len2 && out.data2))
+			script_fail(s, "no bytes, but a pointer");
 		if (s->tail - s->head == QUEUE_MAX)
 			script_fail(s, "more than %d segments", QUEUE_MAX);
 		q->seg = out;
