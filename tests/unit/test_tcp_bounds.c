@@ -125,6 +125,21 @@ static const struct script_case cases[] = {
 	{ "new-data-behind-what-is-lost", "6298 5.4, 6675 5 (C)", "",
 	  "W 400; W 1000; W 1000; +200; > A 0+400; .; fl 400; cwnd 1000; w 100;"
 	  ".; < A 0 a400; > A 400+1000; ." },
+	{ "lost-up-to-cwnd", "6298 5.4, 5681 3.1", "",
+	  "W 400; W 600; W 1000; +200; > A 0+400; > A 400+600; .; cwnd 1000" },
+	{ "lost-not-a-byte-more", "6298 5.4, 5681 3.1", "",
+	  "W 401; W 600; W 1000; +200; > A 0+401; .; cwnd 1000" },
+	{ "window-limited-after-cwnd-limited", "5681 3.1, 7661 4.1",
+	  "cwnd=2000 ssth=2000",
+	  "w 9000; > A 0+1000; > A 1000+1000; < A 0 a2000 w1500; cwnd 3000;"
+	  "> A 2000+1000; < A 0 a3000; > A 3000+1000; < A 0 a4000;"
+	  "> A 4000+1000; < A 0 a5000; > A 5000+1000; < A 0 a6000; cwnd 3000;"
+	  "> A 6000+1000" },
+	{ "probe-beside-owed-blocks", "9293 3.8.6.1, 2018 3", "sack",
+	  "W 10; < A 0 a10 w990; w 3000; .; stop; +263; < A 100+10; go;"
+	  "> A 10 s100-110; > A 10+988 s100-110" },
+	{ "tlp-not-once-something-is-sacked", "8985 7.3", FAST,
+	  "W 2000; stop; +100; < A 0 s1000-2000; go; .; n p 0; n f 0" },
 	{ "probe-of-a-fin-that-arrived", "9293 3.8.6.1", "wnd=0 field=0",
 	  "fin; > AF 0; stop; +200; < A 0 a1; go; .; st finwait2" },
 	{ "probe-of-a-byte-that-arrived", "9293 3.8.6.1", "wnd=0 field=0",
