@@ -186,6 +186,41 @@ static void doubt_of_a_tiny_mss(void **state)
 	f->flow.mss = 128;
 	open_again(f, RING);
 	assert_true(dawn_tcp_doubtful(&f->c));
+	f->flow.mss = TCP_MSS_TINY;
+	open_again(f, RING);
+	assert_false(dawn_tcp_doubtful(&f->c));
+	f->flow.mss = TCP_MSS_TINY - 1;
+	open_again(f, RING);
+	assert_true(dawn_tcp_doubtful(&f->c));
+}
+
+/* Lies are not forgotten when there were many. */
+static void doubt_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_tcp_seg seg = ack_of(f, f->c.snd_max + 1);
+
+	for (int i = 0; i < 70000; i++) {
+		dawn_tcp_input(&f->c, &seg, f->now_us);
+		assert_int_equal(dawn_tcp_doubtful(&f->c), i > 0);
+	}
+}
+
+/* A reader takes what there is, whatever it says. */
+static void consume_has_an_end(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t buf[100];
+	struct dawn_tcp_seg seg = ack_of(f, f->c.snd_una);
+
+	seg.data = buf;
+	seg.len = sizeof(buf);
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	dawn_tcp_consume(&f->c, 99);
+	assert_int_equal(dawn_tcp_readable(&f->c), 1);
+	dawn_tcp_consume(&f->c, 2);
+	assert_int_equal(dawn_tcp_readable(&f->c), 0);
+	assert_int_equal(f->c.rcv_read, f->c.rcv_nxt);
 }
 
 /* RFC 6298, 2.5: whatever it is given. */
@@ -483,11 +518,13 @@ static void reordering_window_lasts(void **state)
 	assert_int_equal(c->reo_mult, UINT8_MAX);
 }
 
+#define UNTIMED 0x80 /* the connection has no timestamps */
+
 struct overtaken_case {
 	const char *name;
 	bool overtaken;
 	struct dawn_tcp_seg seg; /* seq and ack: less what the entry says */
-	uint8_t out;             /* unacknowledged bytes */
+	uint8_t out;             /* unacknowledged bytes, or UNTIMED */
 };
 
 #define OLD(seq_, ack_) .flags = DAWN_TCP_ACK, .seq = (seq_), .ack = (ack_)
@@ -522,6 +559,13 @@ static const struct overtaken_case overtaken_cases[] = {
 	  false,
 	  { .flags = DAWN_TCP_ACK | DAWN_TCP_SYN, .seq = -2U },
 	  0 },
+	{ "no timestamp", false, { OLD(0, 0), .tsval = -1U }, 0 },
+	{ "timestamps are not used", false, { OLD(0, 0), TS(-1U) }, UNTIMED },
+	{ "the same timestamp, in flight", false, { OLD(0, 0), TS(0) }, 9 },
+	{ "old SACK, nothing in flight",
+	  true,
+	  { OLD(-2U, 0), .sack_count = 1 },
+	  0 },
 	{ "no ACK", false, { .flags = 0, .seq = -2U }, 0 },
 };
 
@@ -538,7 +582,7 @@ static void overtaken(void **state)
 			const struct overtaken_case *t = &overtaken_cases[k];
 			struct dawn_tcp_seg seg = t->seg;
 			struct dawn_flow f = {
-				.flags = DAWN_FLOW_TS,
+				.flags = t->out == UNTIMED ? 0 : DAWN_FLOW_TS,
 				.rcv_nxt = bases[i],
 				.snd_una = bases[i] + 3,
 				.snd_nxt = bases[i] + 3 + t->out,
@@ -565,6 +609,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(doubt_needs_two_lies, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(doubt_of_a_tiny_mss, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(doubt_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(consume_has_an_end, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(rtt_is_bounded, setup,
 						teardown),
