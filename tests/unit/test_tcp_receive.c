@@ -140,6 +140,8 @@ static const struct script_case cases[] = {
 	{ "dupacks-not-forgotten-in-a-burst", "5681 4.2", "",
 	  "stop; < A 10+1; < A 10+1; < A 10+1; < A 10+1; < A 10+1; go; > A 0; > A 0;"
 	  "> A 0; > A 0; > A 0; ." },
+	{ "duplicates-owed-up-to-255", "5681 4.2", "",
+	  "stop; *300 < A 10+1; go; *255 > A 0 a0; ." },
 	{ "sack-not-permitted", "2018 2", "", "< A 100+10; > A 0 a0" },
 	{ "sack-with-data-fits", "2018 4", "sack",
 	  "< A 100+10; > A 0 s100-110; w 1000; > A 0+988 a0 s100-110;"

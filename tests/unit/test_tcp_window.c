@@ -105,6 +105,15 @@ static const struct script_case cases[] = {
 	  "> A 7000+1000; > A 8000+1000; > A 9000+1000; > A 10000+1000;"
 	  "> A 11000+1000; > A 12000+1000; > A 13000+1000; > A 14000+1000;"
 	  "> A 15000+1000; > A 16000+384; short s 0; < A 0 a16384" },
+	{ "snd-grows-if-no-segment-more-fits", "5681 3.1, tcp_grow.c",
+	  "snd=16384 cwnd=30000", "W 15384; short s 0; W 1; short s 1" },
+	{ "snd-grows-if-records-run-out", "5681 3.1, tcp_grow.c",
+	  "recs=16 cwnd=30000", "*15 W 10; short s 0; W 10; short s 1" },
+	{ "snd-not-while-a-loss-is-repaired", "5681 3.1, tcp_grow.c",
+	  "snd=16384 cwnd=30000",
+	  "W 16384; short s 1; +200; > A 0+1000; short s 0; stop" },
+	{ "snd-not-after-the-last-byte", "9293 3.6, tcp_grow.c",
+	  "snd=16384 cwnd=30000", "W 16384; fin; > AF 16384; short s 0" },
 	{ "snd-not-if-not-full", "5681 3.1, tcp_grow.c", "snd=16384",
 	  "w 1000; > A 0+1000; short s 0; < A 0 a1000" },
 	{ "snd-spare-after-fin-acked", "9293 3.6, tcp_grow.c", "fw=1000",
