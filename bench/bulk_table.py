@@ -2,24 +2,32 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The table of bench/bulk.sh from its lines of JSON.
 
-usage: bulk_table.py FILE
+usage: bulk_table.py FILE...    a run in a later file counts instead of an earlier
 Leaves with 1 if a run failed: a wrong byte, a stall beyond the rule, an end
 too early. Ratios are goodput dawnd / kernel, pair by pair."""
 import json
 import statistics
 import sys
 
+FATES = ("loss0", "loss0.1", "loss1", "reorder5", "dup5", "corrupt5", "all")
 LATE_SHARE = 0.01  # of frames 5 ms late or more: the run is marked
 
 
-def load(name):
+def load(names):
     cells = {}
-    with open(name) as f:
-        for line in f:
-            run = json.loads(line)
-            cell = cells.setdefault(run["cell"], {})
-            cell.setdefault(run["seed"], {})[run["stack"]] = run
+    for name in names:
+        with open(name) as f:
+            for line in f:
+                run = json.loads(line)
+                cell = cells.setdefault(run["cell"], {})
+                cell.setdefault(run["seed"], {})[run["stack"]] = run
     return cells
+
+
+def order(name):
+    direction, fate, rtt = name.split(":")
+    return (("get", "post", "echo").index(direction), int(rtt),
+            FATES.index(fate))
 
 
 def late(run):
@@ -67,8 +75,9 @@ def row(name, cell):
         if good(pair.get("dawnd")) and good(pair.get("kernel")):
             ratios.append(pair["dawnd"]["client"]["goodput_mbit"] /
                           pair["kernel"]["client"]["goodput_mbit"])
-    print("| %s | %d x %.1f MB | %s | %s | %s%s | %s | %s | %d |" % (
+    print("| %s | %d x %.1f MB | %s | %s | %s | %s%s | %s | %s | %d |" % (
         name.replace(":", " "), conns, size / max(conns, 1) / 1e6,
+        "not seen" if name.startswith("post") else "no" if bad else "equal",
         spread(goodputs(cell, "dawnd"), "%.1f"),
         spread(goodputs(cell, "kernel"), "%.1f"), spread(ratios, "%.2f"),
         " " + "*" * marks if marks else "", gap(cell, "dawnd"),
@@ -77,13 +86,13 @@ def row(name, cell):
 
 
 def main():
-    cells = load(sys.argv[1])
-    print("| cell | connections | dawnd Mbit/s: min / median / max | kernel | "
-          "ratio by pairs | longest gap dawnd, ms | kernel | allowed |")
-    print("|---|---|---|---|---|---|---|---|")
+    cells = load(sys.argv[1:])
+    print("| cell | connections | SHA-256 | dawnd, Mbit/s | kernel | ratio by "
+          "pairs | longest gap dawnd, ms | kernel | allowed |")
+    print("|---|---|---|---|---|---|---|---|---|")
     bad = []
-    for name, cell in cells.items():
-        bad += row(name, cell)
+    for name in sorted(cells, key=order):
+        bad += row(name, cells[name])
     for line in bad:
         print("FAILED " + line)
     sys.exit(1 if bad or not cells else 0)
