@@ -58,17 +58,19 @@ def pseudo_header(src, dst, length):
 
 
 def build_tcp(src, dst, sport, dport, seq, ack, flags, wnd, options=b"",
-              data=b"", header=None):
+              data=b"", header=None, partial=False):
     """A TCP segment; options are filled up to words with end-of-list.
-    header: the length its header claims, if not the true one, in bytes."""
+    header: the length its header claims, if not the true one, in bytes.
+    partial: only the pseudo-header is summed, as for a NIC to go on."""
     options += b"\0" * (-len(options) % 4)
     doff = (20 + len(options) if header is None else header) // 4
     head = struct.pack("!HHIIBBHHH", sport, dport, seq & MASK, ack & MASK,
                        doff << 4, flags, wnd, 0, 0)
     segment = head + options + data
     pseudo = pseudo_header(src, dst, len(segment))
-    return (segment[:16] + struct.pack("!H", checksum(pseudo + segment)) +
-            segment[18:])
+    total = ~checksum(pseudo) & 0xffff if partial else checksum(
+        pseudo + segment)
+    return segment[:16] + struct.pack("!H", total) + segment[18:]
 
 
 def build_ipv4(src, dst, payload):
@@ -306,7 +308,7 @@ class Connection:
         return blocks
 
     def send(self, flags=ACK, data=b"", seq=None, ack=None, wnd=None,
-             options=None, header=None):
+             options=None, header=None, partial=False):
         """ack: an offset. A segment as told; changes no state but the edge."""
         ack = self.rcv if ack is None else ack
         wnd = self.wnd if wnd is None else wnd
@@ -319,7 +321,8 @@ class Connection:
             self.sent[seq] = end
         self.wire.send(build_tcp(
             self.wire.src, self.wire.dst, self.port, 80, seq, (self.irs or 0) + ack, flags,
-            wnd, self.options() if options is None else options, data, header))
+            wnd, self.options() if options is None else options, data, header,
+            partial))
 
     def send_next(self, data=b"", flags=ACK | PSH, wnd=None):
         """The next segment of our stream. Return: its number."""

@@ -452,6 +452,29 @@ def pieces(b):
     b.get(conn, "the next", "hot0")
 
 
+@scenario("RFC 9293, MUST-3: a sum that is partial by chance proves nothing")
+def partial_sum(b):
+    conn = b.open()
+    conn.auto_ack = True
+    start, data = conn.rcv, request("hot1")
+    for i in range(10):  # the reactor's by now, and summed by us
+        conn.send_next(data[i:i + 1])
+    conn.send(ACK | PSH, b"#" * (len(data) - 10), partial=True)
+    conn.send_next(data[10:])
+    b.check("what it covers is not taken", b.await_whole(conn, start, "hot1"),
+            conn)
+    b.get(conn, "the next", "hot0")
+    conn = b.open()
+    conn.auto_ack = True
+    for name in ("hot0", "hot1"):
+        start, data = conn.rcv, request(name)
+        for i in range(0, len(data), 5):
+            conn.send(ACK | PSH, data[i:i + 5], partial=True)
+            conn.snd = (conn.snd + len(data[i:i + 5])) & MASK
+        b.check("of a sender whose sums are all partial, %s" % name,
+                b.await_whole(conn, start, name), conn)
+
+
 # --- the beginning ---
 
 @scenario("RFC 9293, 3.10.7: what may come with the handshake's ACK")

@@ -355,6 +355,25 @@ static void partial(void **state)
 			 DAWN_FRAME_CSUM);
 }
 
+/* One frame in 65,536 of a sender that sums everything looks like a partial one,
+ * whatever happened to its data. It is not believed where none was before. */
+static void partial_once(void **state)
+{
+	uint8_t seen = DAWN_FRAME_SUMS_NEW;
+
+	(void)state;
+	assert_true(dawn_frame_sum_believed(&seen, true)); /* unknown yet */
+	for (int i = 0; i < 8; i++)
+		assert_true(dawn_frame_sum_believed(&seen, false));
+	assert_false(dawn_frame_sum_believed(&seen, true));
+	/* But a sender that has begun to leave them to its device is. */
+	assert_true(dawn_frame_sum_believed(&seen, true));
+	/* Nor is it stopped by those that happen to be right. */
+	for (int i = 0; i < 7; i++)
+		assert_true(dawn_frame_sum_believed(&seen, false));
+	assert_true(dawn_frame_sum_believed(&seen, true));
+}
+
 static void our_addr(const char *vector, struct dawn_frame_addr *a)
 {
 	struct dawn_frame f;
@@ -578,6 +597,7 @@ int main(void)
 		cmocka_unit_test(lying_lengths),
 		cmocka_unit_test(random_bytes),
 		cmocka_unit_test(partial),
+		cmocka_unit_test(partial_once),
 		cmocka_unit_test(built_as_scapy),
 		cmocka_unit_test(ttl_and_dscp),
 		cmocka_unit_test(resets),

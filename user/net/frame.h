@@ -59,6 +59,21 @@ struct dawn_frame {
 	uint32_t mtu;                /* ICMP: too big, this fits; else 0 */
 };
 
+/* Is the sum of this segment to be believed? A partial one says nothing of the
+ * data, and where all data are summed one in 65,536 looks partial by chance,
+ * broken or not. So it must be a connection whose sender leaves sums to its
+ * device: where the last eight segments were all summed, a partial one is
+ * refused, and believed the next time. `seen`: of one connection, in the
+ * beginning DAWN_FRAME_SUMS_NEW. */
+#define DAWN_FRAME_SUMS_NEW 1
+static inline bool dawn_frame_sum_believed(uint8_t *seen, bool partial)
+{
+	bool believed = !partial || *seen;
+
+	*seen = (uint8_t)(*seen << 1 | partial);
+	return believed;
+}
+
 /* Take a frame apart that was sent to us. `strict`: a segment with only the
  * pseudo-header summed (local senders, DAWN_CONFIG_CSUM_STRICT) is an error.
  * Return: the kind; *out is filled for the first two only. */

@@ -133,6 +133,7 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 		return err;
 	c->flow = flow;
 	c->word = word;
+	c->sums = DAWN_FRAME_SUMS_NEW;
 	c->timer.fire = dawn_conn_timer_fire;
 	c->stream.ops = &dawn_reactor_stream_ops;
 	err = start_engine(c, &f);

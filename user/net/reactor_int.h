@@ -106,6 +106,7 @@ struct dawn_conn {
 	uint64_t refused_us; /* a bigger ring, the last time */
 
 	unsigned int events; /* DAWN_TCP_EV_*, not yet acted upon */
+	uint8_t sums;        /* see dawn_frame_sum_believed() */
 	bool active;         /* in a list of connections to pump */
 	bool doubtful;       /* in that of the doubtful ones */
 	bool open;

@@ -104,6 +104,10 @@ static int input(struct dawn_conn *c, const struct dawn_frame *f)
 		dawn_conn_forget(c);
 		return -EAGAIN;
 	}
+	if (!dawn_frame_sum_believed(&c->sums, f->csum_partial)) {
+		COUNT(r, rx_bad);
+		return 0;
+	}
 	learn_mac(c, f);
 	c->events |= dawn_tcp_input(c->tcp, &f->seg, r->now_us);
 	dawn_conn_activate(c);
