@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Many new connections, and the books of flow_table: source it after daemon.sh.
 
-# churn ARGUMENT...: tests/tools/churn.c into $SRV_IF; its last line is in $line
-churn() {
+# run_churn ARGUMENT...: tests/tools/churn.c into $SRV_IF
+run_churn() {
 	local mac
 	mac=$(in_srv ip -o link show "$SRV_IF" |
 		sed 's/.*ether \([0-9a-f:]*\).*/\1/')
 	# PRIORITY: see start_link
 	# shellcheck disable=SC2086
-	line=$(CHURN_OBJECT=$BUILD/tests/netns/churn.bpf.o in_cli \
+	CHURN_OBJECT=$BUILD/tests/netns/churn.bpf.o in_cli \
 		${PRIORITY:-} "$BUILD/tests/churn" "$@" \
-		"$CLI_IF" "$mac" "$SRV_IP" 80 /hot0) || fail "churn runs"
+		"$CLI_IF" "$mac" "$SRV_IP" 80 /hot0
+}
+
+# churn ARGUMENT...: its last line is in $line
+churn() {
+	line=$(run_churn "$@") || fail "churn runs"
 	echo "     | $line"
 }
 
@@ -67,7 +72,7 @@ books_balance() {
 # frames_home: no frame waits, or is missing, in dawnd's AF_XDP rings
 frames_home() {
 	local rings size
-	rings=$(python3 "$here/rings.py" "$DAWND_PID" | sort | tr '\n' ' ')
+	rings=$(python3 "$(dirname "${BASH_SOURCE[0]}")/rings.py" "$DAWND_PID" | sort | tr '\n' ' ')
 	size=$(sed -n 's/.*fill \([0-9]*\).*/\1/p' <<<"$rings")
 	echo "$rings"
 	[ "$rings" = "completion 0 fill ${size:-0} rx 0 tx 0 " ] &&

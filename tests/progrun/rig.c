@@ -21,10 +21,10 @@
 #define SOL_XDP 283
 #endif
 #define COUNTERS  (sizeof(struct dawn_stats) / sizeof(uint64_t))
-#define ELF_SETS  64
 #define ELF_SLOTS 4
 
 struct rig rig;
+uint32_t rig_sets = 64;
 
 int rig_map(const char *name)
 {
@@ -102,6 +102,13 @@ static void add_service(int family, uint8_t proto, uint16_t port, uint16_t id,
 		0);
 }
 
+static void set_entries(const char *map, uint32_t entries)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(rig.obj, map);
+
+	assert_int_equal(bpf_map__set_max_entries(m, entries), 0);
+}
+
 static void load(void)
 {
 	char path[512];
@@ -111,6 +118,8 @@ static void load(void)
 		 build ? build : "build");
 	rig.obj = bpf_object__open_file(path, NULL);
 	assert_int_equal(libbpf_get_error(rig.obj), 0);
+	set_entries("flow_table", rig_sets);
+	set_entries("unacked", DAWN_UNACKED_WORDS(rig_sets));
 	assert_int_equal(bpf_object__load(rig.obj), 0);
 	rig.prog = bpf_program__fd(
 		bpf_object__find_program_by_name(rig.obj, "dawn_xdp"));
@@ -128,8 +137,8 @@ int rig_open(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	load();
 	rig.config = map_mmap("config", sizeof(*rig.config));
-	rig.flows = map_mmap("flow_table", ELF_SETS * sizeof(*rig.flows));
-	rig.unacked = map_mmap("unacked", DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	rig.flows = map_mmap("flow_table", rig_sets * sizeof(*rig.flows));
+	rig.unacked = map_mmap("unacked", DAWN_UNACKED_WORDS(rig_sets) * 8);
 	rig.proven = map_mmap("proven", RIG_LINES * sizeof(*rig.proven));
 	rig.queue_sent = map_mmap("queue_sent", DAWN_QUEUES_MAX * 8);
 	rig.slots = map_mmap("cache_data", ELF_SLOTS * sizeof(*rig.slots));
@@ -189,7 +198,7 @@ int rig_reset(void **state)
 	memset(c, 0, sizeof(*c));
 	c->abi = DAWN_ABI_VERSION;
 	c->flags = DAWN_CONFIG_TCP | DAWN_CONFIG_CLONES;
-	c->flow_sets = ELF_SETS;
+	c->flow_sets = rig_sets;
 	c->proven_lines = RIG_LINES;
 	c->slots = ELF_SLOTS;
 	c->incarnation = 7;
@@ -201,8 +210,8 @@ int rig_reset(void **state)
 		c->cookie_key.k[i] = 0x2323232323232323ULL * (i + 1);
 		c->cache_key.k[i] = 0x4545454545454545ULL * (i + 1);
 	}
-	memset(rig.flows, 0, ELF_SETS * sizeof(*rig.flows));
-	memset(rig.unacked, 0, DAWN_UNACKED_WORDS(ELF_SETS) * 8);
+	memset(rig.flows, 0, rig_sets * sizeof(*rig.flows));
+	memset(rig.unacked, 0, DAWN_UNACKED_WORDS(rig_sets) * 8);
 	rig_forget_cookies();
 	memset(rig.queue_sent, 0, DAWN_QUEUES_MAX * 8);
 	memset(rig.slots, 0, ELF_SLOTS * sizeof(*rig.slots));
@@ -448,7 +457,7 @@ struct dawn_flow *peer_flow(const struct peer *p)
 {
 	struct pkt s = peer_segment(p, 0);
 
-	for (size_t set = 0; set < ELF_SETS; set++)
+	for (size_t set = 0; set < rig_sets; set++)
 		for (size_t way = 0; way < DAWN_FLOW_WAYS; way++) {
 			struct dawn_flow *f = &rig.flows[set].flow[way];
 

@@ -51,6 +51,7 @@ struct rig {
 };
 
 extern struct rig rig;
+extern uint32_t rig_sets; /* of flow_table; may be set before rig_open() */
 
 /* Group setup and teardown; setup fails the group if the object does not load.
  */
