@@ -20,10 +20,9 @@
  * connections, then the first pair comes again. Half of the connections have
  * timestamps, SACK and window scaling; a quarter send the request with the
  * handshake's ACK.
- *
  * What is not acknowledged, or not answered, is sent again after 200 ms, then
- * twice that, and so on. A connection fails by a RST, by a wrong byte, or if it
- * is not over after 20 s. One that is over is forgotten: as in TIME_WAIT, a
+ * twice that, and so on. A connection fails by a RST, a wrong byte, an answer
+ * cut short by a FIN, or if it is not over after 20 s. One that is over is forgotten: as in TIME_WAIT, a
  * repeated FIN is answered; segments for one that vanished are not, for one
  * that was reset by a RST.
  *
@@ -101,7 +100,7 @@ static struct {
 	uint64_t begun, over, alive, skipped;
 	uint64_t finished, reset_sent, vanished, early; /* how they ended */
 	uint64_t asked[ASKS];
-	uint64_t reset, wrong, timeout; /* failed */
+	uint64_t reset, wrong, cut, timeout; /* failed */
 	uint64_t resent, stray, no_buffer;
 } g = {
 	.rate = 20000,
@@ -346,8 +345,8 @@ static void go_on(struct conn *c)
 /* Acknowledge the server's FIN; it is over when ours is acknowledged too. */
 static void take_fin(struct conn *c)
 {
-	if (!whole(c)) { /* cut short */
-		forget(c, &g.wrong);
+	if (!whole(c)) {
+		forget(c, &g.cut);
 		return;
 	}
 	c->fin_came = true;
@@ -547,13 +546,14 @@ static void report(const char *what, uint64_t start)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	printf("%s seconds=%.1f begun=%lu rate=%.0f done=%lu failed=%lu reset=%lu wrong=%lu timeout=%lu skipped=%lu hits=%lu misses=%lu closes=%lu fins=%lu rsts=%lu vanished=%lu early=%lu alive=%lu resent=%lu stray=%lu no_buffer=%lu lost=%lu late_ms=%lu cpu=%.2f\n",
+	printf("%s seconds=%.1f begun=%lu rate=%.0f done=%lu failed=%lu reset=%lu wrong=%lu cut=%lu timeout=%lu skipped=%lu hits=%lu misses=%lu closes=%lu fins=%lu rsts=%lu vanished=%lu early=%lu alive=%lu resent=%lu stray=%lu no_buffer=%lu lost=%lu late_ms=%lu cpu=%.2f\n",
 	       what, (double)(g.now - start) / 1e9, g.begun,
-	       (double)g.begun / passed, g.over, g.reset + g.wrong + g.timeout,
-	       g.reset, g.wrong, g.timeout, g.skipped, g.asked[HIT],
-	       g.asked[MISS], g.asked[CLOSE], g.finished, g.reset_sent,
-	       g.vanished, g.early, g.alive, g.resent, g.stray, g.no_buffer,
-	       dawn_xsk_lost(g.xsk), g.late_ns / 1000000,
+	       (double)g.begun / passed, g.over,
+	       g.reset + g.wrong + g.cut + g.timeout, g.reset, g.wrong, g.cut,
+	       g.timeout, g.skipped, g.asked[HIT], g.asked[MISS],
+	       g.asked[CLOSE], g.finished, g.reset_sent, g.vanished, g.early,
+	       g.alive, g.resent, g.stray, g.no_buffer, dawn_xsk_lost(g.xsk),
+	       g.late_ns / 1000000,
 	       ((double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
 		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6) *
 		       1e9 / (double)(g.now - start));
