@@ -21,6 +21,7 @@ machine() {
 packet_cost() {
 	echo "# ns a packet, program alone, warm caches"
 	"$BUILD/tests/progrun/test_cost" 2>&1
+	"$BUILD/tests/progrun/test_fill" 2>&1
 }
 
 machine | tee "$out/machine.txt"
@@ -28,5 +29,6 @@ packet_cost | tee "$out/packet_cost.txt"
 for body in 80 1000; do
 	"$here/closed_loop.sh" "$body" | tee "$out/closed_loop_$body.txt"
 done
+SECONDS_EACH=${SCALE_S:-60} "$here/scale.sh" | tee "$out/scale.txt"
 # Seconds a run; hours without QUICK.
 QUICK=${QUICK-1} "$here/bulk.sh" | tee "$out/bulk.txt"
