@@ -2,8 +2,7 @@
 /* Static files: from a request target to an open file or a whole response.
  *
  * Theory of operation. The target's path is decoded and its dot segments are
- * resolved as text; then the kernel resolves it below the root with openat2
- * (RESOLVE_BENEATH), so that no symlink, and no rename meanwhile, leads out.
+ * resolved as text; then the kernel resolves it below the root (files_open.c).
  * Small responses are made whole in the caller's buffer, larger ones are read
  * by the caller piece by piece. Nothing is mapped: a file that shrinks must
  * not be a SIGBUS.
@@ -16,11 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "maps/cache.h"
@@ -30,8 +27,6 @@
 
 #define PROMOTE_AFTER_DEFAULT 2
 #define INDEX_NAME            "index.html"
-/* A rename during the lookup makes openat2 fail with EAGAIN. */
-#define OPEN_TRIES 16
 /* A file that changes while it is read is read again. */
 #define READ_TRIES 3
 
@@ -40,57 +35,6 @@ struct dawn_files {
 	struct dawn_mime *mime;
 	struct dawn_promote *promote; /* NULL: no kernel cache */
 };
-
-struct dawn_file_id dawn_file_id_of(const struct stat *st)
-{
-	return (struct dawn_file_id){
-		.dev = st->st_dev,
-		.ino = st->st_ino,
-		.mtime_s = st->st_mtim.tv_sec,
-		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
-		.size = (uint64_t)st->st_size,
-	};
-}
-
-bool dawn_file_id_equal(const struct dawn_file_id *a,
-			const struct dawn_file_id *b)
-{
-	return a->dev == b->dev && a->ino == b->ino &&
-	       a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns &&
-	       a->size == b->size;
-}
-
-int dawn_files_open_below(int root_fd, const char *rel, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = -1;
-
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		fd = syscall(SYS_openat2, root_fd, rel, &how, sizeof(how));
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return fd >= 0 ? (int)fd : -errno;
-}
-
-bool dawn_files_read(int fd, void *buf, size_t len)
-{
-	size_t at = 0;
-	ssize_t n;
-
-	while (at < len) {
-		n = pread(fd, (char *)buf + at, len - at, (off_t)at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += (size_t)n;
-	}
-	return true;
-}
 
 static int status_of(int err)
 {

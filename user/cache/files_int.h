@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Internal to user/cache/files*.c: opening below the root (files.c), and which
- * files stand in the kernel cache (files_promote.c, files_watch.c). */
+/* Internal to user/cache/files*.c: opening below the root (files_open.c), and
+ * which files stand in the kernel cache (files_promote.c, files_watch.c). */
 #ifndef DAWN_CACHE_FILES_INT_H
 #define DAWN_CACHE_FILES_INT_H
 
