@@ -191,11 +191,11 @@ static void busy_turns_do_not_wait(void **state)
 	uint64_t start = dawn_loop_now_us(loop);
 
 	(void)state;
-	dawn_loop_max_wait_us(loop, 10000000);
+	dawn_loop_max_wait_us(loop, 200000000);
 	assert_int_equal(dawn_loop_each_turn(loop, &turn), 0);
 	assert_int_equal(dawn_loop_run(loop), 0);
 	assert_int_equal(turns, 1000);
-	assert_true(dawn_loop_now_us(loop) - start < 5000000);
+	assert_true(dawn_loop_now_us(loop) - start < 100000000);
 	for (int i = 0; i < 7; i++)
 		assert_int_equal(dawn_loop_each_turn(loop, &more[i]), 0);
 	assert_int_equal(dawn_loop_each_turn(loop, &more[7]), -ENOSPC);
