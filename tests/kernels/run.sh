@@ -10,6 +10,7 @@
 # The build folder is BUILD (default: build). GUEST_TESTS="10-x.sh ..." runs
 # only these. The kernel is kept in KERNEL_DIR (default: $BUILD/kernel-6.1).
 # Needs no root. Takes about a minute without /dev/kvm.
+# timeout: 700
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +18,7 @@ cd "$here/../.."
 
 build=${BUILD:-build}
 kernel=${KERNEL_DIR:-$build/kernel-6.1}
-limit_s=${TIMEOUT_S:-300}
+limit_s=${TIMEOUT_S:-600}
 # In the order in which they must be inserted.
 modules="llc stp garp mrp 8021q veth"
 
@@ -77,6 +78,7 @@ END
 
 suite_image() {
 	local t p
+	cp "$here/guest/common.bash" "$root/t/"
 	for t in ${GUEST_TESTS:-$(cd "$here/guest" && echo *.sh)}; do
 		cp "$here/guest/$t" "$root/t/"
 	done

@@ -5,16 +5,8 @@
 #   namespace cli                this namespace
 #   eth0 198.18.0.2  ── veth ──  dawn0 198.18.0.1, dawn load
 # shellcheck shell=bash
-check() { # TEXT COMMAND...
-	text=$1
-	shift
-	if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
-}
-in_cli() { nsenter --net=/run/netns/cli "$@"; }
-counter() {
-	dawn stats --dev dawn0 --json | tr -d ' \n' |
-		sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
-}
+# shellcheck source=tests/kernels/guest/common.bash
+. /t/common.bash
 moved() { [ "$(counter "$1")" -gt "$2" ]; }
 
 ip netns add cli
@@ -35,7 +27,7 @@ head -c 13900 /dev/urandom >/tmp/ten
 
 get() { # TEXT FILE ADDRESS
 	hits=$(counter http_hit)
-	check "$1" in_cli curl -sSfg -m 10 -o /tmp/got "http://$3/$2"
+	check "$1" in_cli curl -sSfg -m 30 -o /tmp/got "http://$3/$2"
 	check "$1: right bytes" cmp /tmp/got "/tmp/$2"
 	check "$1: from XDP" moved http_hit "$hits"
 }

@@ -1,16 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The daemon on this kernel: both halves on the same connections, in both modes.
 # shellcheck shell=bash
-check() { # TEXT COMMAND...
-	text=$1
-	shift
-	if "$@"; then echo "ok $text"; else echo "not ok $text"; fi
-}
-in_cli() { nsenter --net=/run/netns/cli "$@"; }
-counter() {
-	dawn stats --dev dawn0 --json | tr -d ' \n' |
-		sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
-}
+# shellcheck source=tests/kernels/guest/common.bash
+. /t/common.bash
 hits_of() { # FILE: three times on one connection, then compare
 	in_cli curl -sSf -m 20 -o /tmp/1 -o /tmp/2 -o /tmp/3 \
 		"http://198.18.0.1/$1" "http://198.18.0.1/$1" "http://198.18.0.1/$1" &&
@@ -50,7 +42,7 @@ for mode in native generic; do
 	check "$mode: ten segments" hits_of ten
 	check "$mode: 300 kB" hits_of large
 	check "$mode: some answers came from XDP" [ "$(counter http_hit)" -gt 0 ]
-	check "$mode: dawn ping" in_cli dawn ping -c 1 198.18.0.1:4860
+	check "$mode: dawn ping" in_cli dawn ping -c 1 -W 10 198.18.0.1:4860
 	kill "$pid"
 	check "$mode: dawnd ends well" ends
 	cat /tmp/dawnd.log
