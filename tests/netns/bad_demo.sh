@@ -22,9 +22,10 @@ daemons_of() { # its children, and theirs
 	pgrep -g "$1"
 }
 no_process() { [ -z "$(daemons_of "$1")" ]; }
-start_demo() { # LOG
+start_demo() { # LOG [WORD=VALUE]...
 	# The shell ignores SIGINT for what runs in the background.
-	env --default-signal=INT setsid "$here/../demo.sh" >"$1" 2>&1 &
+	env --default-signal=INT "${@:2}" setsid "$here/../demo.sh" >"$1" \
+		2>&1 <&9 &
 	demo=$!
 	at_exit kill -KILL -- "-$demo"
 }
@@ -35,6 +36,8 @@ note_inodes() {
 line_seen() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 namespace_seen() { note_inodes "$1"; }
 
+mkfifo "$TMP/enter" # which nobody presses
+exec 9<>"$TMP/enter"
 start_demo "$TMP/one.log"
 one=$demo
 start_demo "$TMP/two.log"
@@ -53,7 +56,7 @@ n=0
 for when in 0 1 3 6 9 14; do
 	for how in INT TERM HUP; do
 		n=$((n + 1))
-		start_demo "$TMP/log$n"
+		start_demo "$TMP/log$n" KEEP=1 # it must not end by itself
 		wait_for 10 namespace_seen "$demo"
 		wait_for 20 line_seen "$TMP/log$n" "$when"
 		note_inodes "$demo"

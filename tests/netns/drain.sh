@@ -26,10 +26,10 @@ check_eq "no XDP program left" "" "$(xdp_id "$SRV_IF")"
 check_not "no pins left" test -e "$(pin_dir)"
 check_exit "nothing answers" 7 "" in_cli curl -s -m 2 "http://$SRV_IP/hot0"
 
+rm -f "$TMP/got"
 start_dawnd --drain 1
 nsenter --net="/run/netns/$CLI" -- curl -sS --limit-rate 100k -o "$TMP/got" "http://$SRV_IP/five.bin" &
 curl=$!
-rm -f "$TMP/got"
 check "a download too slow for --drain 1 began" wait_for 10 begun
 stop_dawnd
 check_eq "dawnd's exit status" 0 "$STATUS"

@@ -135,28 +135,28 @@ check "ping IPv4 goes on" answered
 check "unload" dawn unload --dev "$SRV_IF"
 
 echo "# --confirm"
-check_exit "load --confirm" 0 "reverts in 1 s unless" \
-	dawn load --dev "$SRV_IF" --confirm 1
+check_exit "load --confirm" 0 "reverts in 3 s unless" \
+	dawn load --dev "$SRV_IF" --confirm 3
 check "attached meanwhile" attached
 check_exit "status tells" 0 "reverts +in" dawn status
-check "reverts by itself" wait_for 5 clean
-check "load --confirm" dawn load --dev "$SRV_IF" --confirm 2
+check "reverts by itself" wait_for 20 clean
+check "load --confirm" dawn load --dev "$SRV_IF" --confirm 3
 check_exit "confirm" 0 "confirmed" dawn confirm --dev "$SRV_IF"
 check_exit "confirm again" 0 "already" dawn confirm
-check_not "does not revert" wait_for 3 gone
+check_not "does not revert" wait_for 4 gone
 check "unload" dawn unload --dev "$SRV_IF"
 check "load, no --confirm" dawn load --dev "$SRV_IF"
 check_exit "confirm: nothing to" 1 "without --confirm" dawn confirm
 check "unload" dawn unload --dev "$SRV_IF"
 # The terminal dies: setsid + HUP to the whole session but the guard.
-in_srv setsid bash -c "\"$DAWN\" load --dev '$SRV_IF' --confirm 1; kill -HUP 0"
+in_srv setsid bash -c "\"$DAWN\" load --dev '$SRV_IF' --confirm 3; kill -HUP 0"
 check "attached" attached
-check "reverts though the session is dead" wait_for 5 clean
+check "reverts though the session is dead" wait_for 20 clean
 check "load --confirm, then unload and load again" \
-	dawn load --dev "$SRV_IF" --confirm 1
+	dawn load --dev "$SRV_IF" --confirm 3
 check "unload" dawn unload --dev "$SRV_IF"
 check "load" dawn load --dev "$SRV_IF"
-check_not "the old guard leaves the new load alone" wait_for 2 gone
+check_not "the old guard leaves the new load alone" wait_for 4 gone
 check "unload" dawn unload --dev "$SRV_IF"
 
 echo "# foreign program"
