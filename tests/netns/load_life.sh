@@ -143,7 +143,7 @@ check "reverts by itself" wait_for 20 clean
 check "load --confirm" dawn load --dev "$SRV_IF" --confirm 3
 check_exit "confirm" 0 "confirmed" dawn confirm --dev "$SRV_IF"
 check_exit "confirm again" 0 "already" dawn confirm
-check_not "does not revert" wait_for 4 gone
+check_not "does not revert" within 4 gone
 check "unload" dawn unload --dev "$SRV_IF"
 check "load, no --confirm" dawn load --dev "$SRV_IF"
 check_exit "confirm: nothing to" 1 "without --confirm" dawn confirm
@@ -156,7 +156,7 @@ check "load --confirm, then unload and load again" \
 	dawn load --dev "$SRV_IF" --confirm 3
 check "unload" dawn unload --dev "$SRV_IF"
 check "load" dawn load --dev "$SRV_IF"
-check_not "the old guard leaves the new load alone" wait_for 4 gone
+check_not "the old guard leaves the new load alone" within 4 gone
 check "unload" dawn unload --dev "$SRV_IF"
 
 echo "# foreign program"
