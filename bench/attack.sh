@@ -22,6 +22,8 @@
 #           addresses and ports they know.
 # Command:  sudo bench/attack.sh [KIND]...      (default: all)
 #           SOURCES=1: an attacker of one address instead of 64
+#           WARM=2.5: clients come so many seconds after the attack (0.5), when
+#           its first burst is over
 # Output:   a line of JSON for each pair, at the end a table: median, lowest and
 #           highest ratio.
 set -euo pipefail
@@ -74,7 +76,7 @@ live_port() {
 }
 
 attack() { # KIND SOURCE: SOURCE may be a client's address
-	local s=$((SECONDS_EACH + 1 + ${WARM%.*}))
+	local s=$((SECONDS_EACH + 2 + ${WARM%.*}))
 	case $1 in
 	syn | ack)
 		attacker "$BUILD/bench/flood" -r "$PPS" -s "$s" "$CLI_IF" \
