@@ -94,11 +94,14 @@ def drop_reasons():
     return set(re.findall(r"X\((\w+),", part)) - {"drop_total"}
 
 
-FAMILIES = ("v4", "v6", "vlan")
+VLAN = 100
+FAMILIES = collections.OrderedDict((  # name: (IPv6?, VLAN tags)
+    ("v4", (False, [])), ("v6", (True, [])),
+    ("vlan", (False, [(rawtcp.ETH_8021Q, VLAN)])),
+    ("vlan6", (True, [(rawtcp.ETH_8021Q, VLAN)]))))
 BEFORE = ("idle", "xdp", "reactor", "taken", "given")
 OUTSTANDING = BEFORE[1:]  # a response is not acknowledged
 NEW = ("new",)            # no connection yet
-VLAN = 100
 FAST_RTT_MS, SLOW_RTT_MS = 900, 400  # claimed: without and with timers
 
 EVENTS = collections.OrderedDict()  # name: (function, BEFOREs, slow)
@@ -143,11 +146,11 @@ class Cell:
         self.name = "%s/%s/%s" % (name, before, family)
         self.function, _, slow = EVENTS[name]
         self.rtt_ms = SLOW_RTT_MS if slow else FAST_RTT_MS
-        address = ("2001:db8::1:%x" % number if family == "v6" else
+        is_v6, tags = FAMILIES[family]
+        address = ("2001:db8::1:%x" % number if is_v6 else
                    "198.19.%d.%d" % (number >> 8, number & 255))
-        tags = [(rawtcp.ETH_8021Q, VLAN)] if family == "vlan" else []
         self.wire = rawtcp.Wire(table.ifname, table.mac, address,
-                                table.server[family == "v6"], tags)
+                                table.server[is_v6], tags)
         self.wanted = collections.defaultdict(lambda: [0, 0])
         self.conns, self.errors = [], []
         self.conn, self.start, self.over = None, 0, False

@@ -12,7 +12,7 @@ family. What came before says who owns the flow when the event comes:
     given    the reactor gave it back to XDP with its response unacknowledged
     new      nothing: the event is of the handshake
 
-Families: v4, v6, vlan (IPv4, tagged). Of each cell: all answers byte for byte,
+Families: v4, v6, and both tagged: vlan, vlan6. Of each cell: all answers byte for byte,
 every request executed once (counters of both halves), no counter of drops or
 resets moved but those it names, the flow back with XDP, one more hit, closed,
 its entry free.
