@@ -259,6 +259,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 	f->mss = mss < mss_max ? mss : mss_max;
 	f->ts_recent = w->opts & DAWN_OPT_TS ? w->tsval : 0;
 	f->ts_recent_ms = w->now_ms;
+	f->last_sent_ms = w->now_ms; /* a connection begins to be idle here */
 	f->cwnd = DAWN_SEGMENTS_MAX * f->mss;
 	f->ssthresh = 0x7fffffff;
 	take_handshake_rtt(f, w);

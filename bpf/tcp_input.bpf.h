@@ -56,6 +56,24 @@ static __always_inline void set_unacked(struct work *w, bool on)
 	unacked_set(w->flow_index, on);
 }
 
+/* A response is sent again (RFC 5681, 3.1 and 3.2): half of it at a time next,
+ * but if it is the peer's timer that says so (`timeout`), a segment, and slow
+ * start. The threshold falls once for a response. What is sent while no reactor
+ * is alive is not held to it, see find_answer(). */
+static __always_inline void take_loss(struct dawn_flow *f, bool timeout)
+{
+	__u32 half = (f->snd_nxt - f->snd_una) / 2, least = 2 * f->mss;
+	bool first = !(f->flags & DAWN_FLOW_RESENT);
+
+	if (first)
+		f->ssthresh = half > least ? half : least;
+	if (timeout)
+		f->cwnd = f->mss;
+	else if (first)
+		f->cwnd = f->ssthresh;
+	f->flags |= DAWN_FLOW_RESENT;
+}
+
 /* The response once more, the same bytes; only while no reactor is alive. */
 static __always_inline int resend(struct xdp_md *ctx, struct work *w,
 				  struct dawn_flow *f, int reason)
@@ -79,7 +97,7 @@ static __always_inline int resend(struct xdp_md *ctx, struct work *w,
 	w->resp.kind = f->resp_kind;
 	verdict = send_response(ctx, w, f);
 	f->last_sent_ms = w->now_ms;
-	f->flags |= DAWN_FLOW_RESENT;
+	take_loss(f, reason != PUNT(tcp_dup_ack));
 	if (verdict == TX(http_hit))
 		return TX(http_resend);
 	if (verdict_kind(verdict) == DAWN_VERDICT_CLONE) {
@@ -266,7 +284,12 @@ static __always_inline int find_answer(struct xdp_md *ctx, struct work *w,
 		return verdict;
 	if (orphan_expired(w, cfg))
 		return DROP(orphan_stop);
-	if (w->resp.len > f->snd_wnd || w->resp.len > f->cwnd)
+	if (w->resp.len > f->snd_wnd)
+		return PUNT(tcp_window);
+	/* Without a reactor nobody could send the rest as ACKs come in: then
+	 * the whole answer at once, which is never more than an initial window
+	 * (RFC 6928), whatever was lost before. */
+	if (w->resp.len > f->cwnd && !reactor_silent(w, cfg))
 		return PUNT(tcp_window);
 	w->resp.seq = f->snd_nxt;
 	w->resp.date_s = date_now(w, cfg);

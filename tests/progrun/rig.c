@@ -224,6 +224,44 @@ int rig_reset(void **state)
 	return 0;
 }
 
+struct wire {
+	const char *name;
+	int family, vlans;
+};
+
+static int reset_wire(void **state)
+{
+	const struct wire *w = *state;
+
+	rig.family = w->family;
+	rig.vlans = w->vlans;
+	return rig_reset(state);
+}
+
+int rig_on_wires(const char *group, const struct CMUnitTest *tests, size_t n)
+{
+	static struct wire wires[] = {
+		{ "", 4, 0 },           { ", IPv6", 6, 0 },
+		{ ", a tag", 4, 1 },    { ", IPv6, a tag", 6, 1 },
+		{ ", two tags", 4, 2 }, { ", IPv6, two tags", 6, 2 },
+	};
+	static char names[32 * 6][64];
+	struct CMUnitTest all[32 * 6];
+	size_t count = 0;
+
+	if (n > 32)
+		return 1;
+	for (size_t i = 0; i < 6 * n; i++, count++) {
+		all[i] = tests[i % n];
+		all[i].setup_func = reset_wire;
+		all[i].initial_state = &wires[i / n];
+		snprintf(names[i], sizeof(names[i]), "%s%s", tests[i % n].name,
+			 wires[i / n].name);
+		all[i].name = names[i];
+	}
+	return _cmocka_run_group_tests(group, all, count, rig_open, rig_close);
+}
+
 /* ---- counters ---- */
 
 static void read_stats(struct dawn_stats *out)
@@ -381,6 +419,7 @@ struct peer rig_peer(int family)
 		.isn = 0xfffffff0, /* wraps soon */
 		.ts_clock = 1000,
 		.wnd = 500,
+		.vlans = rig.vlans,
 	};
 }
 

@@ -37,6 +37,7 @@ struct rig {
 	struct bpf_object *obj;
 	int prog;
 	int xsk;
+	int family, vlans; /* of the wire, see rig_on_wires() */
 	struct dawn_config *config;
 	struct dawn_flow_set *flows;
 	uint64_t *unacked;
@@ -63,6 +64,12 @@ int rig_reset(void **state);
 
 /* Forget the cookies that were used: a peer may connect again as it did. */
 void rig_forget_cookies(void);
+
+/* Run a group of tests over IPv4 and IPv6, each with no, one and two VLAN tags:
+ * rig.family says which, rig_peer() sets the tags. Setup is rig_reset(). */
+int rig_on_wires(const char *group, const struct CMUnitTest *tests, size_t n);
+#define RIG_ON_WIRES(group, tests) \
+	rig_on_wires(group, tests, sizeof(tests) / sizeof((tests)[0]))
 
 int rig_map(const char *name); /* fd; fails the test if there is none */
 
