@@ -144,6 +144,8 @@ struct dawn_stats {
 	X(tcp_spurious, "loss recoveries undone: nothing was lost")       \
 	X(tcp_ooo, "segments received out of order")                      \
 	X(tcp_rst_sent, "RSTs sent")                                      \
+	X(tcp_keepalive, "keep-alive probes sent")                        \
+	X(tcp_gave_up, "connections whose peers answered no more, reset") \
 	X(tcp_rst_received, "connections reset by the peer")              \
 	X(tcp_challenge_ack, "challenge ACKs sent")                       \
 	X(conn_open, "control blocks made")                               \

@@ -81,8 +81,13 @@ check_functions() {
 passed_in() { # LOG
 	sed -nE 's/^ok [0-9]+ - (.*)$/\1/p; s/^ok   (.*)$/\1/p' "$1"
 	# Scenarios of a client, perhaps played several times: all checks between
-	# two headings.
+	# two headings. Cells, EVENT/BEFORE/FAMILY: an event passed if all did.
 	awk '{ sub(/^ +\| /, "") }
+		/^(ok  |FAIL) [a-z0-9_]+\/[a-z0-9_\/]+(:| \()/ {
+			sub(/\/.*/, "", $2)
+			if ($1 == "ok") good[$2]++; else bad[$2]++
+			next
+		}
 		/^-- [a-z0-9_]+: / { name = substr($2, 1, length($2) - 1) }
 		/^ok / { good[name]++ }
 		/^FAIL / { bad[name]++ }
@@ -119,7 +124,7 @@ known() { # DIR PROGRAM
 	touch "$out.source"
 	cat tests/"$1"/"$2".* 2>/dev/null | sed -nE \
 		's/.*cmocka_unit_test[a-z_]*\(([a-z0-9_]+).*/\1/p
-		s/^def ([a-z0-9_]+)\(b\):.*/\1/p
+		s/^def ([a-z0-9_]+)\([bc]\):.*/\1/p
 		s/.*check[a-z_]* "([^"]+)".*/\1/p' >"$out"
 }
 

@@ -113,7 +113,8 @@ EXACT = {"http_hit", "http_requests", "http_errors", "http_resend", "rst_sent",
          "tcp_challenge_ack", "cookie_bad", "conn_refused", "conn_wait",
          "flow_evicted",
          "rx_bad", "pass_full", "stale_incarnation", "time_wait",
-         "time_wait_reused", "cookie_replayed"} | drop_reasons()
+         "time_wait_reused", "cookie_replayed", "tcp_keepalive",
+         "tcp_gave_up"} | drop_reasons()
 
 
 def event(before=BEFORE, slow=False, name=None):

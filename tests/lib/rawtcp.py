@@ -107,6 +107,13 @@ def open_ipv6(packet):
             wrong)
 
 
+def marks(packet):
+    """Time to live or hop limit, and TOS or traffic class."""
+    if packet[0] >> 4 == 6:
+        return packet[7], packet[0] << 4 & 0xf0 | packet[1] >> 4
+    return packet[8], packet[1]
+
+
 def parse_options(options):
     """Timestamp value and echo or None, SACK blocks, kinds of all options."""
     tsval = tsecr = None
@@ -153,6 +160,7 @@ class Wire:
                 "!H", self.ethertype)
         self.port = random.randrange(10000, 20000)
         self.connections = {}
+        self.marks = set()  # of all packets for us
         self.listen(ifname)
 
     def listen(self, ifname):
@@ -196,6 +204,7 @@ class Wire:
         if checksum(pseudo_header(src, dst, len(tcp)) + tcp):
             wrong.append("checksum")
         conn.faults += wrong
+        self.marks.add(marks(packet))
         conn.receive(tcp)
 
     def receive(self):

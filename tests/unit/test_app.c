@@ -46,6 +46,15 @@ static const struct args_case bad[] = {
 	{ { "--promote-after", "ever" }, DAWN_EXIT_USAGE },
 	{ { "--zero-copy" }, DAWN_EXIT_USAGE },
 	{ { "--memory", "0" }, DAWN_EXIT_USAGE },
+	{ { "--keep-alive", "32768" }, DAWN_EXIT_USAGE },
+	{ { "--keep-alive", "off" }, DAWN_EXIT_USAGE },
+	{ { "--keep-alive", "-1" }, DAWN_EXIT_USAGE },
+	{ { "--user-timeout", "0" }, DAWN_EXIT_USAGE },
+	{ { "--user-timeout", "86401" }, DAWN_EXIT_USAGE },
+	{ { "--user-timeout", "30s" }, DAWN_EXIT_USAGE },
+	{ { "--ttl", "0" }, DAWN_EXIT_USAGE },
+	{ { "--ttl", "256" }, DAWN_EXIT_USAGE },
+	{ { "--dscp", "64" }, DAWN_EXIT_USAGE },
 	{ { "--memory", "1G" }, DAWN_EXIT_USAGE },
 	{ { "--ready-fd", "999" }, DAWN_EXIT_USAGE },
 	{ { "--nonsense" }, DAWN_EXIT_USAGE },
@@ -88,6 +97,10 @@ static void defaults(void **state)
 	assert_int_equal(o.drain_s, 10);
 	assert_int_equal(o.promote_after, 2);
 	assert_int_equal(o.ready_fd, -1);
+	assert_int_equal(o.keepalive_s, 0); /* RFC 9293, MUST-25 */
+	assert_int_equal(o.user_timeout_s, 0);
+	assert_int_equal(o.ttl, 0);
+	assert_int_equal(o.dscp, 0);
 }
 
 static void values(void **state)
@@ -111,6 +124,16 @@ static void values(void **state)
 		CHECK);
 	assert_int_equal(o.promote_after, UINT32_MAX);
 	assert_int_equal(o.drain_s, 0);
+	assert_int_equal(
+		parse(&o, (const char *[ARGS_MAX]){ "--keep-alive", "32767",
+						    "--user-timeout", "86400",
+						    "--ttl", "255", "--dscp",
+						    "63" }),
+		CHECK);
+	assert_int_equal(o.keepalive_s, 32767);
+	assert_int_equal(o.user_timeout_s, 86400);
+	assert_int_equal(o.ttl, 255);
+	assert_int_equal(o.dscp, 63);
 }
 
 /* --- Date ---------------------------------------------------------------- */

@@ -179,7 +179,7 @@ static void *serve(void *arg)
 static int start(void **state)
 {
 	(void)state;
-	if (dawn_loop_create(&loop) || dawn_udp_create(&udp, loop, 0))
+	if (dawn_loop_create(&loop) || dawn_udp_create(&udp, loop, 0, NULL))
 		return -1;
 	return pthread_create(&thread, NULL, serve, NULL);
 }
@@ -306,7 +306,7 @@ static void port_in_use_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(dawn_loop_create(&l), 0);
-	assert_int_equal(dawn_udp_create(&other, l, dawn_udp_port(udp)),
+	assert_int_equal(dawn_udp_create(&other, l, dawn_udp_port(udp), NULL),
 			 -EADDRINUSE);
 	dawn_loop_destroy(l);
 }

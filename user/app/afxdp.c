@@ -161,6 +161,8 @@ int dawn_afxdp_start(struct dawn_afxdp *a, uint32_t queue,
 		.ring_size = dawn_memory_ring(a->xdp.queues),
 		.memory_bytes = reactor_memory(a),
 		.idle_ms = a->o->idle_s * 1000,
+		.keepalive_ms = a->o->keepalive_s * 1000,
+		.user_timeout_ms = a->o->user_timeout_s * 1000,
 	};
 
 	if (!a->incarnation) {

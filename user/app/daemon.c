@@ -320,6 +320,18 @@ static int port_error(struct dawn_error *e, int err, const char *what, int type,
 	return err;
 }
 
+/* Kernel TCP keeps to the same options. Without --user-timeout it has its own
+ * time, net.ipv4.tcp_retries2. */
+static struct dawn_socket_tuning tuning(const struct dawn_options *o)
+{
+	return (struct dawn_socket_tuning){
+		.ttl = (uint8_t)o->ttl,
+		.dscp = (uint8_t)o->dscp,
+		.keepalive_s = o->keepalive_s,
+		.user_timeout_ms = o->user_timeout_s * 1000,
+	};
+}
+
 /* The ports first: it is the likeliest mistake, and nothing was changed yet.
  * The HTTP server is filled in before the loop runs. */
 static int open_ports(struct dawn_daemon *d, struct dawn_error *e)
@@ -328,6 +340,7 @@ static int open_ports(struct dawn_daemon *d, struct dawn_error *e)
 	struct dawn_epoll_options eo = {
 		.loop = loop0(d),
 		.conns_max = raise_fd_limit(o),
+		.tuning = tuning(o),
 	};
 	int err;
 
@@ -346,8 +359,8 @@ static int open_ports(struct dawn_daemon *d, struct dawn_error *e)
 					  o->http_port);
 	}
 	if (o->hbtp_port) {
-		err = dawn_udp_create(&d->udp, loop0(d),
-				      (uint16_t)o->hbtp_port);
+		err = dawn_udp_create(&d->udp, loop0(d), (uint16_t)o->hbtp_port,
+				      &eo.tuning);
 		if (err)
 			return port_error(e, err, "HBTP (UDP)", SOCK_DGRAM,
 					  o->hbtp_port);
@@ -390,6 +403,7 @@ static int make_worker(struct dawn_daemon *d, uint32_t index,
 	struct dawn_http_options ho = {
 		.files = d->files,
 		.idle_timeout_ms = d->o->idle_s * 1000ULL,
+		.output_min_ms = d->o->user_timeout_s * 1000ULL,
 	};
 	struct worker *w = &d->worker[index];
 	int err = 0;

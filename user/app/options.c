@@ -21,6 +21,8 @@
 #define FLOWS_MAX   (DAWN_FLOW_SETS_MAX / 4 * 3 * DAWN_FLOW_WAYS)
 #define DRAIN_MAX_S 86400
 #define IDLE_MAX_S  604800 /* entries note times in ms, which wrap */
+#define PROBE_MAX_S 32767  /* MAX_TCP_KEEPIDLE of Linux */
+#define PEER_MAX_S  86400
 
 enum kind {
 	KIND_FLAG,
@@ -171,6 +173,24 @@ static const struct option_row rows[] = {
 	  IDLE_MAX_S,
 	  NULL,
 	  { NULL } },
+	{ "keep-alive",
+	  KIND_U32,
+	  AT(keepalive_s),
+	  "SECONDS",
+	  "probe peers silent for so long, end dead connections; 0: never (0)",
+	  0,
+	  PROBE_MAX_S,
+	  NULL,
+	  { NULL } },
+	{ "user-timeout",
+	  KIND_U32,
+	  AT(user_timeout_s),
+	  "SECONDS",
+	  "end connections whose peers acknowledge nothing for so long (100)",
+	  1,
+	  PEER_MAX_S,
+	  NULL,
+	  { NULL } },
 	{ "memory",
 	  KIND_U32,
 	  AT(memory_mb),
@@ -185,7 +205,7 @@ static const struct option_row rows[] = {
 	  KIND_U32,
 	  AT(ttl),
 	  "N",
-	  "time to live of what XDP and AF_XDP send (64)",
+	  "time to live, hop limit of what is sent (64; kernel TCP: its own)",
 	  1,
 	  255,
 	  NULL,
@@ -194,7 +214,7 @@ static const struct option_row rows[] = {
 	  KIND_U32,
 	  AT(dscp),
 	  "N",
-	  "likewise, differentiated services code point (0)",
+	  "differentiated services code point of what is sent (0)",
 	  0,
 	  63,
 	  NULL,

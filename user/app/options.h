@@ -25,14 +25,16 @@ struct dawn_options {
 	int io;             /* enum dawn_io; AUTO is resolved by parsing */
 	uint32_t queues;    /* expected rx queues; 0: all there are */
 	bool zero_copy;
-	uint32_t drain_s;       /* seconds that requests under way have */
-	uint32_t idle_s;        /* between two requests of a connection */
-	uint32_t promote_after; /* requests; UINT32_MAX: never */
-	uint32_t slots;         /* 0: default */
-	uint32_t flows;         /* connections in flow_table; 0: default */
-	uint32_t connections;   /* over kernel TCP; 0: default */
+	uint32_t drain_s;        /* seconds that requests under way have */
+	uint32_t idle_s;         /* between two requests of a connection */
+	uint32_t keepalive_s;    /* silence before a probe; 0: none */
+	uint32_t user_timeout_s; /* nothing acknowledged; 0: default */
+	uint32_t promote_after;  /* requests; UINT32_MAX: never */
+	uint32_t slots;          /* 0: default */
+	uint32_t flows;          /* connections in flow_table; 0: default */
+	uint32_t connections;    /* over kernel TCP; 0: default */
 	uint32_t memory_mb; /* buffers of all AF_XDP connections; 0: default */
-	uint32_t ttl;       /* of packets over AF_XDP; 0: DAWN_TTL */
+	uint32_t ttl;       /* of what is sent; 0: default */
 	uint32_t dscp;      /* likewise */
 	int ready_fd;       /* "ready" is written here, too; -1: none */
 };

@@ -60,6 +60,8 @@ int dawn_http_server_create(struct dawn_http_server **out,
 		h->o.idle_timeout_ms = IDLE_TIMEOUT_MS;
 	if (!h->o.body_timeout_ms)
 		h->o.body_timeout_ms = BODY_TIMEOUT_MS;
+	if (h->o.output_min_ms < OUTPUT_TIMEOUTS * h->o.body_timeout_ms)
+		h->o.output_min_ms = OUTPUT_TIMEOUTS * h->o.body_timeout_ms;
 	if (!h->o.max_body)
 		h->o.max_body = MAX_BODY;
 	h->date_s = INT64_MIN;
@@ -352,7 +354,7 @@ static void tick_lingering(struct dawn_http_conn *c, uint64_t now_ms)
 /* The peer takes nothing of its response. */
 static void tick_output(struct dawn_http_conn *c, uint64_t now_ms)
 {
-	if (past(now_ms, c->out_ms, OUTPUT_TIMEOUTS * c->h->o.body_timeout_ms))
+	if (past(now_ms, c->out_ms, c->h->o.output_min_ms))
 		dawn_http_give_up(c);
 }
 

@@ -14,7 +14,10 @@ struct dawn_http_options {
 	uint64_t header_timeout_ms; /* 0: 10 s for a whole head, then 408 */
 	uint64_t idle_timeout_ms;   /* 0: 75 s between requests */
 	uint64_t body_timeout_ms;   /* 0: 30 s without progress, then 408 */
-	uint64_t max_body;          /* 0: 64 MiB, beyond: 413 */
+	/* A peer that takes nothing of its response is given up after four
+	 * times that, but has so long at least. */
+	uint64_t output_min_ms;
+	uint64_t max_body; /* 0: 64 MiB, beyond: 413 */
 };
 
 /* Counters a thread's server keeps; read by the transport's owner. */

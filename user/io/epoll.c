@@ -324,7 +324,9 @@ static int add_listener(struct dawn_epoll *t,
 		.t = t,
 		.service = service,
 	};
-	err = dawn_loop_add(t->o.loop, &l->src, EPOLLIN);
+	err = dawn_socket_tune(fd, family, SOCK_STREAM, &t->o.tuning);
+	if (!err)
+		err = dawn_loop_add(t->o.loop, &l->src, EPOLLIN);
 	if (err) {
 		close(fd);
 		return err;
@@ -416,6 +418,8 @@ static void fill_defaults(struct dawn_epoll_options *o)
 		o->buffers_max = DAWN_EPOLL_BUFFERS_DEFAULT;
 	if (!o->stall_ms)
 		o->stall_ms = STALL_DEFAULT_MS;
+	if (o->stall_ms < o->tuning.user_timeout_ms)
+		o->stall_ms = o->tuning.user_timeout_ms;
 	if (!o->linger_ms)
 		o->linger_ms = LINGER_DEFAULT_MS;
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "user/io/loop.h"
+#include "user/io/socket.h"
 #include "user/io/stream.h"
 
 #define DAWN_EPOLL_CONNS_DEFAULT   4096
@@ -37,8 +38,10 @@ struct dawn_epoll_options {
 	uint32_t rx_max;        /* bytes a protocol may leave unread */
 	uint32_t tx_max;        /* bytes */
 	uint64_t buffers_max;   /* bytes, of all connections */
-	uint32_t stall_ms;  /* peer takes nothing for so long: reset; 60 s */
-	uint32_t linger_ms; /* wait for the peer's FIN after ours; 5 s */
+	uint32_t stall_ms;      /* peer takes nothing for so long: reset; 60 s,
+			     * or tuning.user_timeout_ms if that is more */
+	uint32_t linger_ms;     /* wait for the peer's FIN after ours; 5 s */
+	struct dawn_socket_tuning tuning; /* of all sockets */
 };
 
 int dawn_epoll_create(struct dawn_epoll **out,

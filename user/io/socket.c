@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
+/* As user/net/tcp.h has it. */
+#define PROBES      9
+#define PROBE_GAP_S 75
 
 static socklen_t wildcard(struct sockaddr_storage *ss, int family,
 			  uint16_t port)
@@ -63,6 +67,49 @@ int dawn_socket_bind(int family, int type, uint16_t port)
 		return err;
 	}
 	return fd;
+}
+
+/* 0 is not set. */
+static int set(int fd, int level, int name, uint32_t value)
+{
+	int v = (int)value;
+
+	if (v && setsockopt(fd, level, name, &v, sizeof(v)) == -1)
+		return -errno;
+	return 0;
+}
+
+static int tune_tcp(int fd, const struct dawn_socket_tuning *t)
+{
+	uint32_t idle = t->keepalive_s;
+	int err = set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, t->user_timeout_ms);
+
+	if (err || !idle)
+		return err;
+	err = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+	if (!err)
+		err = set(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+			  idle < PROBE_GAP_S ? idle : PROBE_GAP_S);
+	if (!err)
+		err = set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+	if (!err)
+		err = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	return err;
+}
+
+int dawn_socket_tune(int fd, int family, int type,
+		     const struct dawn_socket_tuning *t)
+{
+	bool v4 = family == AF_INET;
+	int err = v4 ? set(fd, IPPROTO_IP, IP_TTL, t->ttl)
+		     : set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, t->ttl);
+
+	if (!err)
+		err = v4 ? set(fd, IPPROTO_IP, IP_TOS, t->dscp << 2)
+			 : set(fd, IPPROTO_IPV6, IPV6_TCLASS, t->dscp << 2);
+	if (!err && type == SOCK_STREAM)
+		err = tune_tcp(fd, t);
+	return err;
 }
 
 int dawn_socket_port(int fd)

@@ -18,6 +18,20 @@
  * (also where it is there, but switched off). */
 int dawn_socket_bind(int family, int type, uint16_t port);
 
+/* What a socket's packets and connections are to have; 0: what the system says.
+ * Those that a listening socket accepts inherit it. */
+struct dawn_socket_tuning {
+	uint8_t ttl;              /* IPv6: hop limit */
+	uint8_t dscp;             /* < 64 */
+	uint32_t keepalive_s;     /* SOCK_STREAM: silence before a probe; 9
+				   * probes, 75 s apart or less */
+	uint32_t user_timeout_ms; /* likewise: TCP_USER_TIMEOUT */
+};
+
+/* Return: 0 or negative errno. */
+int dawn_socket_tune(int fd, int family, int type,
+		     const struct dawn_socket_tuning *t);
+
 /* Port a socket is bound to, host order; or negative errno. */
 int dawn_socket_port(int fd);
 

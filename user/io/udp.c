@@ -58,6 +58,7 @@ struct dawn_udp {
 	struct endpoint endpoint[2];
 	int endpoints;
 	uint16_t port;
+	struct dawn_socket_tuning tuning;
 	struct bucket errors;
 	struct bucket messages;
 	struct dawn_udp_counts counts;
@@ -347,6 +348,8 @@ static int add_endpoint(struct dawn_udp *u, int family)
 	};
 	err = ask_for_address(fd, family);
 	if (!err)
+		err = dawn_socket_tune(fd, family, SOCK_DGRAM, &u->tuning);
+	if (!err)
 		err = dawn_loop_add(u->loop, &e->src, EPOLLIN);
 	if (err) {
 		close(fd);
@@ -358,7 +361,7 @@ static int add_endpoint(struct dawn_udp *u, int family)
 }
 
 int dawn_udp_create(struct dawn_udp **out, struct dawn_loop *loop,
-		    uint16_t port)
+		    uint16_t port, const struct dawn_socket_tuning *tuning)
 {
 	struct dawn_udp *u = calloc(1, sizeof(*u));
 	int err4, err6;
@@ -367,6 +370,8 @@ int dawn_udp_create(struct dawn_udp **out, struct dawn_loop *loop,
 		return -ENOMEM;
 	u->loop = loop;
 	u->port = port;
+	if (tuning)
+		u->tuning = *tuning;
 	u->errors.per_second = RATE_ERRORS;
 	u->messages.per_second = RATE_MESSAGES;
 	err4 = add_endpoint(u, AF_INET);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "user/io/loop.h"
+#include "user/io/socket.h"
 
 /* IPv6's minimum MTU less IPv6 and UDP headers (RFC 8200, 5). */
 #define DAWN_UDP_REPLY_MAX 1232
@@ -33,10 +34,10 @@ struct dawn_udp_counts {
 };
 
 /* Bind 0.0.0.0 and [::], each if the kernel has the family. port: host order;
- * 0: any free one (tests). Return: 0 or negative errno as
+ * 0: any free one (tests). tuning: NULL, none. Return: 0 or negative errno as
  * dawn_epoll_listen(). */
 int dawn_udp_create(struct dawn_udp **out, struct dawn_loop *loop,
-		    uint16_t port);
+		    uint16_t port, const struct dawn_socket_tuning *tuning);
 void dawn_udp_destroy(struct dawn_udp *u); /* NULL is fine */
 uint16_t dawn_udp_port(const struct dawn_udp *u);
 const struct dawn_udp_counts *dawn_udp_counts(const struct dawn_udp *u);

@@ -321,6 +321,8 @@ int dawn_reactor_create(struct dawn_reactor **out,
 	init(r, o);
 	err = dawn_conn_pool_create(r, r->o.memory_bytes);
 	if (!err)
+		err = dawn_keepalive_create(r);
+	if (!err)
 		err = dawn_pass_create(&r->inbox);
 	if (!err) {
 		what = "mapping cache_data";
@@ -380,6 +382,7 @@ void dawn_reactor_destroy(struct dawn_reactor *r)
 		munmap((void *)(uintptr_t)r->slots, r->slots_bytes);
 	dawn_pass_destroy(r->inbox);
 	dawn_conn_pool_destroy(r);
+	dawn_keepalive_destroy(r);
 	if (r->o.peers[r->o.queue] == r)
 		r->o.peers[r->o.queue] = NULL;
 	free(r);

@@ -45,11 +45,14 @@ struct dawn_reactor_options {
 	 * [queue]. Must be complete before any loop runs, and outlive them. */
 	struct dawn_reactor **peers;
 	struct dawn_reactor_protocol protocol[4];
-	bool zero_copy;        /* else copy mode */
-	uint32_t ring_size;    /* frames a ring, power of two; 0: default */
-	uint64_t memory_bytes; /* cap for connection buffers; 0: default */
-	uint32_t idle_ms;      /* kernel-owned flows idle so long are closed;
+	bool zero_copy;           /* else copy mode */
+	uint32_t ring_size;       /* frames a ring, power of two; 0: default */
+	uint64_t memory_bytes;    /* cap for connection buffers; 0: default */
+	uint32_t idle_ms;         /* kernel-owned flows idle so long are closed;
 				* 0: 75 s */
+	uint32_t keepalive_ms;    /* silence before a probe, in both halves; 0:
+				* never */
+	uint32_t user_timeout_ms; /* see struct dawn_tcp_open */
 };
 
 /* Begin a new incarnation: the previous one's number + 1, in 1..255. Stored in

@@ -100,6 +100,8 @@ static int start_engine(struct dawn_conn *c, const struct dawn_flow *f)
 		.ts_offset = r->config->ts_offset,
 		.now_us = r->now_us,
 		.mss_max = mss_max(r, dawn_addr_is_v4(&f->raddr)),
+		.keepalive_ms = r->o.keepalive_ms,
+		.user_timeout_ms = r->o.user_timeout_ms,
 	};
 	const uint8_t *bytes;
 	uint32_t len;
@@ -312,6 +314,8 @@ static void take_counts(struct dawn_conn *c)
 	COUNT_ADD(r, tcp_rack_lost, n->rack_lost);
 	COUNT_ADD(r, tcp_tlp, n->tlp);
 	COUNT_ADD(r, tcp_spurious, n->spurious);
+	COUNT_ADD(r, tcp_keepalive, n->keepalive);
+	COUNT_ADD(r, tcp_gave_up, n->gave_up);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -356,6 +360,47 @@ void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e)
 	f.seg.flags = DAWN_TCP_ACK;
 	f.seg.ack = e->snd_nxt; /* becomes the RST's SEQ */
 	dawn_reactor_send_rst(r, &f);
+}
+
+/* The window as XDP would say it, see bpf/tcp_reply.bpf.h: its right edge must not
+ * go back. */
+static uint16_t idle_window(const struct dawn_flow *e)
+{
+	uint32_t shift = e->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
+	int32_t least = shift ? DAWN_RCV_WND : UINT16_MAX;
+	int32_t left = (int32_t)(e->rcv_adv - e->rcv_nxt);
+	uint32_t window = (uint32_t)(left > least ? left : least);
+	uint32_t field = (window + (1U << shift) - 1) >> shift;
+
+	return field < UINT16_MAX ? (uint16_t)field : UINT16_MAX;
+}
+
+/* RFC 9293, 3.8.4: a number that was acknowledged before, no data. */
+bool dawn_conn_probe_peer(struct dawn_reactor *r, const struct dawn_flow *e)
+{
+	const struct dawn_local_service *svc = dawn_local_by_id(r, e->service);
+	uint8_t *buf = dawn_xsk_tx_buffer(r->xsk);
+	struct dawn_frame_addr addr;
+	struct dawn_tcp_seg seg = {
+		.flags = DAWN_TCP_ACK,
+		.seq = e->snd_nxt - 1,
+		.ack = e->rcv_nxt,
+		.wnd = idle_window(e),
+		.has_ts = e->flags & DAWN_FLOW_TS,
+		.tsval = dawn_ms(r->now_us) + r->config->ts_offset,
+		.tsecr = e->ts_recent,
+	};
+	uint32_t len;
+
+	if (!svc || !buf)
+		return false;
+	set_addr(r, e, svc, &addr);
+	len = dawn_frame_build(buf, DAWN_XSK_CHUNK, &addr, &seg);
+	if (!len)
+		return false;
+	dawn_xsk_tx_commit(r->xsk, len);
+	COUNT(r, tx_frames);
+	return true;
 }
 
 void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word)

@@ -5,9 +5,9 @@
  * (control blocks: made, given back, released), reactor_pool.c (their memory),
  * reactor_room.c (who has to go when it is short), reactor_wait.c (who waits for
  * it), reactor_pump.c (between engine, protocol and tx ring), reactor_sweep.c
- * (flows nobody speaks for), reactor_evict.c (who lost its place in flow_table),
- * reactor_pass.c (frames between threads), reactor_local.c (services, cached
- * responses).
+ * (flows nobody speaks for), reactor_keepalive.c (whether their peers live),
+ * reactor_evict.c (who lost its place in flow_table), reactor_pass.c (frames
+ * between threads), reactor_local.c (services, cached responses).
  */
 #ifndef DAWN_NET_REACTOR_INT_H
 #define DAWN_NET_REACTOR_INT_H
@@ -195,6 +195,7 @@ struct dawn_reactor {
 	uint64_t tick_us;
 	uint32_t sweep_set;
 	uint32_t sweep_left; /* own flows seen in this round */
+	uint16_t *notes;     /* of flows, see reactor_keepalive.c; NULL: off */
 
 	/* of queue 0 */
 	struct ring_buffer *evicted;
@@ -362,6 +363,9 @@ void dawn_conn_bury(struct dawn_reactor *r, uint32_t flow, uint64_t word);
  * enough, the peer accepts it if nothing was lost since. */
 void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e);
 
+/* A keep-alive probe, likewise. Return: whether it was sent. */
+bool dawn_conn_probe_peer(struct dawn_reactor *r, const struct dawn_flow *e);
+
 /* Reset and free a flow that has no control block; word is ours. */
 void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word);
 
@@ -387,6 +391,25 @@ void dawn_reactor_send_rst(struct dawn_reactor *r, const struct dawn_frame *f);
 /* reactor_sweep.c */
 void dawn_reactor_sweep(struct dawn_reactor *r);
 void dawn_reactor_reset_flows(struct dawn_reactor *r);
+
+/* reactor_keepalive.c */
+enum dawn_keepalive {
+	DAWN_KEEPALIVE_WAIT,
+	DAWN_KEEPALIVE_PROBE, /* one is due */
+	DAWN_KEEPALIVE_DEAD,  /* the last one was not answered */
+};
+
+/* Return: 0 or -ENOMEM. */
+int dawn_keepalive_create(struct dawn_reactor *r);
+void dawn_keepalive_destroy(struct dawn_reactor *r);
+/* A kernel-owned flow of our part; word: as seen. */
+void dawn_keepalive_sweep(struct dawn_reactor *r, uint32_t flow, uint64_t word);
+/* Of what it is made: what is due, by a copy of the entry; a probe was sent. */
+enum dawn_keepalive dawn_keepalive_due(const struct dawn_reactor *r,
+				       uint32_t flow,
+				       const struct dawn_flow *f);
+void dawn_keepalive_sent(struct dawn_reactor *r, uint32_t flow,
+			 const struct dawn_flow *f);
 
 /* reactor_evict.c: on queue 0 only. Return: 0 or negative errno. */
 int dawn_evicted_create(struct dawn_reactor *r);

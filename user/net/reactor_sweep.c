@@ -8,7 +8,8 @@
  * knows from the entry when they were sent, and its timer is due.
  *
  * flow_table is walked slowly, a round in SWEEP_ROUND_US: kernel-owned flows
- * that were idle for idle_ms are taken and closed by a FIN; those in TIME_WAIT
+ * that were idle for idle_ms are taken and closed by a FIN, earlier their peers
+ * are probed if that is wanted (reactor_keepalive.c); those in TIME_WAIT
  * for 2 MSL are freed; what a dead incarnation left is buried (CLEAN flows go
  * to the kernel half as they are); flows that XDP gave to us but whose packet
  * was lost on the way go back.
@@ -132,10 +133,12 @@ static void scan_flow(void *arg, uint32_t flow)
 	dawn_conn_activate(c);
 }
 
+/* Idle between requests: since our last answer, or the handshake. ACKs, as those
+ * of keep-alive probes, do not make it busy. */
 static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
 {
 	const struct dawn_flow *f = dawn_flows_at(&r->flows, flow);
-	uint64_t idle = ago_us(r, f->last_seen_ms);
+	uint64_t idle = ago_us(r, f->last_sent_ms);
 
 	if (dawn_wait_has(r, flow))
 		return false;
@@ -147,17 +150,20 @@ static bool idle_enough(const struct dawn_reactor *r, uint32_t flow)
 }
 
 /* No other connection goes for that: while memory is short this one may as well
- * be idle for a round more. */
-static void close_idle(struct dawn_reactor *r, uint32_t flow)
+ * be idle for a round more. Return: whether it was idle for long enough. */
+static bool close_idle(struct dawn_reactor *r, uint32_t flow)
 {
 	struct dawn_conn *c;
 
-	if (!idle_enough(r, flow) || !take(r, flow, false, &c))
-		return;
+	if (!idle_enough(r, flow))
+		return false;
+	if (!take(r, flow, false, &c))
+		return true;
 	/* Looked again, now that nobody else writes to it. */
 	if (idle_enough(r, flow) && dawn_conn_dirty(c))
 		dawn_tcp_shutdown(c->tcp);
 	dawn_conn_activate(c);
+	return true;
 }
 
 static bool waited_enough(const struct dawn_reactor *r, uint32_t flow)
@@ -219,8 +225,8 @@ static void sweep_flow(struct dawn_reactor *r, uint32_t flow)
 		r->sweep_left++;
 		if (dawn_flows_at(&r->flows, flow)->state == DAWN_TCP_TIME_WAIT)
 			end_time_wait(r, flow);
-		else
-			close_idle(r, flow);
+		else if (!close_idle(r, flow))
+			dawn_keepalive_sweep(r, flow, word);
 	} else if (dawn_owner_state(word) == DAWN_OWNER_USER &&
 		   (dawn_owner_is_clean(word) ||
 		    r->now_us - r->start_us >= BURY_US || r->drain_us)) {

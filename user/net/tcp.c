@@ -234,6 +234,7 @@ unsigned int dawn_tcp_give_up(struct dawn_tcp *c)
 {
 	dawn_tcp_close(c);
 	c->rst_due = true;
+	c->counts.gave_up++;
 	return DAWN_TCP_EV_TIMEOUT | DAWN_TCP_EV_PROGRESS;
 }
 

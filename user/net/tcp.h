@@ -124,6 +124,18 @@ struct dawn_tcp_open {
 	uint32_t fin_wait_ms;     /* silence allowed in FIN_WAIT_2 */
 };
 
+/* Keep-alive: probes without an answer before giving up; the time between them
+ * (RFC 9293, 3.8.4; as Linux). */
+#define DAWN_TCP_KEEPALIVE_MAX    9
+#define DAWN_TCP_KEEPALIVE_GAP_MS 75000
+
+static inline uint32_t dawn_tcp_keepalive_gap_ms(uint32_t keepalive_ms)
+{
+	return keepalive_ms < DAWN_TCP_KEEPALIVE_GAP_MS
+		       ? keepalive_ms
+		       : DAWN_TCP_KEEPALIVE_GAP_MS;
+}
+
 #define DAWN_TCP_USER_TIMEOUT_MS 100000 /* RFC 9293, 3.8.3: R2 */
 #define DAWN_TCP_TIME_WAIT_MS    60000
 #define DAWN_TCP_FIN_WAIT_MS     60000
@@ -274,6 +286,8 @@ struct dawn_tcp_counts {
 	uint32_t rack_lost; /* segments found lost by RACK */
 	uint32_t tlp;       /* loss probes */
 	uint32_t spurious;  /* recoveries and timeouts undone */
+	uint32_t keepalive; /* probes */
+	uint32_t gave_up;   /* 1: the peer did not answer in time */
 };
 struct dawn_tcp_counts *dawn_tcp_counts(struct dawn_tcp *c);
 

@@ -47,25 +47,23 @@
 
 #define TCP_NEVER UINT64_MAX
 
-#define TCP_RTO_INIT_US      1000000U    /* RFC 6298, 2.1 */
-#define TCP_RTO_MIN_US       200000U     /* below its 2.4, as is usual today */
-#define TCP_RTO_MAX_US       60000000U   /* RFC 6298, 2.5 */
-#define TCP_DELACK_US        40000U      /* RFC 9293, 3.8.6.3: < 500 ms */
-#define TCP_DUPTHRESH        3           /* RFC 5681, 3.2 */
-#define TCP_PAWS_AGE_MS      2073600000U /* 24 days; RFC 7323, 5.5 */
-#define TCP_KEEPALIVE_MAX    9 /* probes unanswered before giving up */
-#define TCP_KEEPALIVE_GAP_US 75000000U
-#define TCP_MSS_TINY         400
-#define TCP_LIES_MAX         2
-#define TCP_CHALLENGE_MAX    10     /* a second and connection; RFC 5961, 7 */
-#define TCP_CLOCK_US         4000   /* a tick of the coarse clock at 250 Hz */
-#define TCP_RTTVAR_MIN_US    100000 /* at least: a peer's delayed ACK */
-#define TCP_PTO_MIN_US       10000  /* RFC 8985, 7.2, two ticks and some */
-#define TCP_ACK_DELAY_US     200000 /* RFC 8985, 7.2, TLP.max_ack_delay */
-#define TCP_MIN_RTT_US       300000000 /* the window of RACK.min_RTT */
-#define TCP_REO_PERSIST      16        /* RFC 8985, 6.2, step 4 */
-#define TCP_RCV_MSS          1460 /* what we told the peer, or a little more */
-#define TCP_MSS_MIN          88   /* leaves room beside 36 bytes of options */
+#define TCP_RTO_INIT_US   1000000U    /* RFC 6298, 2.1 */
+#define TCP_RTO_MIN_US    200000U     /* below its 2.4, as is usual today */
+#define TCP_RTO_MAX_US    60000000U   /* RFC 6298, 2.5 */
+#define TCP_DELACK_US     40000U      /* RFC 9293, 3.8.6.3: < 500 ms */
+#define TCP_DUPTHRESH     3           /* RFC 5681, 3.2 */
+#define TCP_PAWS_AGE_MS   2073600000U /* 24 days; RFC 7323, 5.5 */
+#define TCP_MSS_TINY      400
+#define TCP_LIES_MAX      2
+#define TCP_CHALLENGE_MAX 10        /* a second and connection; RFC 5961, 7 */
+#define TCP_CLOCK_US      4000      /* a tick of the coarse clock at 250 Hz */
+#define TCP_RTTVAR_MIN_US 100000    /* at least: a peer's delayed ACK */
+#define TCP_PTO_MIN_US    10000     /* RFC 8985, 7.2, two ticks and some */
+#define TCP_ACK_DELAY_US  200000    /* RFC 8985, 7.2, TLP.max_ack_delay */
+#define TCP_MIN_RTT_US    300000000 /* the window of RACK.min_RTT */
+#define TCP_REO_PERSIST   16        /* RFC 8985, 6.2, step 4 */
+#define TCP_RCV_MSS       1460 /* what we told the peer, or a little more */
+#define TCP_MSS_MIN       88   /* leaves room beside 36 bytes of options */
 
 enum tcp_phase {
 	TCP_OPEN,     /* no loss known */

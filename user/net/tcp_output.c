@@ -397,6 +397,7 @@ static bool send_keepalive(struct dawn_tcp *c, uint64_t now_us,
 	if (!c->keepalive_due)
 		return false;
 	c->keepalive_due = false;
+	c->counts.keepalive++;
 	fill(c, now_us, c->snd_max - 1, out);
 	return true;
 }

@@ -101,15 +101,16 @@ static unsigned int rtx_fires(struct dawn_tcp *c, uint64_t now_us)
 static unsigned int keepalive_fires(struct dawn_tcp *c, uint64_t now_us)
 {
 	uint64_t idle = c->keepalive_ms * 1000ULL;
+	uint64_t gap = dawn_tcp_keepalive_gap_ms(c->keepalive_ms) * 1000ULL;
 
 	if (now_us - c->heard_us < idle) {
 		c->life_at = c->heard_us + idle;
 		return 0;
 	}
-	c->life_at = now_us + tcp_min64(idle, TCP_KEEPALIVE_GAP_US);
+	c->life_at = now_us + gap;
 	if (c->rtx_mode != TCP_RTX_NONE)
 		return 0;
-	if (c->keepalive_count >= TCP_KEEPALIVE_MAX)
+	if (c->keepalive_count >= DAWN_TCP_KEEPALIVE_MAX)
 		return dawn_tcp_give_up(c);
 	c->keepalive_count++;
 	c->keepalive_due = true;
