@@ -240,7 +240,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 {
 	__u32 mss = cookie_mss(w->is_v6, options);
 	__u32 mss_max = local_mss(w->is_v6, cfg);
-	__u32 wscale = options >> 2 & 15;
+	__u32 wscale = options >> DAWN_COOKIE_WSCALE_SHIFT & 15;
 
 	__builtin_memset(&f->raddr, 0,
 			 sizeof(*f) - offsetof(struct dawn_flow, raddr));
@@ -249,7 +249,7 @@ static __always_inline void flow_init(struct dawn_flow *f, const struct work *w,
 	f->service = w->service.id;
 	f->state = DAWN_TCP_ESTABLISHED;
 	f->flags = (w->opts & DAWN_OPT_TS ? DAWN_FLOW_TS : 0) |
-		   (options & 1 << 6 ? DAWN_FLOW_SACK : 0) |
+		   (options & DAWN_COOKIE_SACK ? DAWN_FLOW_SACK : 0) |
 		   (wscale != DAWN_COOKIE_NO_WSCALE ? DAWN_FLOW_WSCALE : 0);
 	f->rcv_nxt = w->seq;
 	f->rcv_adv = w->seq + 0xffff; /* as the SYN-ACK said */

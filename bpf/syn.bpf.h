@@ -56,7 +56,7 @@ dawn_subprog int answer_syn(struct xdp_md *ctx, struct work *w)
 		return DROP(draining);
 	if (orphan_expired(w, cfg))
 		return DROP(orphan_stop);
-	r.seq = cookie_make(w, &cfg->cookie_key, syn_mss(w));
+	r.seq = cookie_make(w, cfg, syn_mss(w));
 	r.ack = w->seq + 1;
 	r.wnd = 0xffff; /* never scaled in a SYN */
 	r.flags = DAWN_TCP_FLAG_SYN | DAWN_TCP_FLAG_ACK;

@@ -131,7 +131,7 @@ static __always_inline bool ahead_of_proof(const struct work *w)
 static __always_inline int unknown_ack(struct xdp_md *ctx, struct work *w,
 				       struct dawn_config *cfg)
 {
-	int options = cookie_check(w, &cfg->cookie_key);
+	int options = cookie_check(w, cfg);
 	struct dawn_flow *f;
 	int index, verdict;
 
@@ -144,10 +144,8 @@ static __always_inline int unknown_ack(struct xdp_md *ctx, struct work *w,
 	index = make_flow(w, options);
 	if (index == DAWN_FLOW_BUSY)
 		return PUNT(lock_lost);
-	if (index == DAWN_FLOW_SPENT) {
-		COUNT(cookie_replayed);
+	if (index == DAWN_FLOW_SPENT)
 		return answer_rst(ctx, w);
-	}
 	if (index == DAWN_FLOW_DEFERRED)
 		return DONE(flow_deferred);
 	if (index < 0)

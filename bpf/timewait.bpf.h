@@ -47,7 +47,7 @@ static __always_inline int syn_of_time_wait(struct xdp_md *ctx, struct work *w,
 
 	if (w->tcp_flags & DAWN_TCP_FLAG_ACK)
 		return challenge(ctx, w, f);
-	isn = cookie_make(w, &cfg->cookie_key, syn_mss(w));
+	isn = cookie_make(w, cfg, syn_mss(w));
 	if (!may_reopen(w, f, w->seq, isn))
 		return challenge(ctx, w, f);
 	return answer_syn(ctx, w);
@@ -62,13 +62,11 @@ static __always_inline bool reopen(struct work *w, struct dawn_flow *f,
 
 	if (!may_reopen(w, f, w->seq - 1, w->ack - 1))
 		return false;
-	options = cookie_check(w, &cfg->cookie_key);
+	options = cookie_check(w, cfg);
 	if (options < 0)
 		return false;
-	if (proven_before(w)) {
-		COUNT(cookie_replayed);
+	if (proven_before(w))
 		return false;
-	}
 	flow_init(f, w, cfg, options);
 	proven_note(w);
 	COUNT(flow_new);

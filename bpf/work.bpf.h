@@ -156,9 +156,10 @@ struct work {
 
 	/* Rarely used: behind what each packet touches. */
 	__u64 proof;  /* keyed hash of tuple and the peer's ISN, of a cookie */
+	__u32 window; /* in which that cookie was made */
 	__u32 victim; /* flow index, while one to evict is looked for */
 	__u32 victim_score;
-	__u32 oldest; /* while proven_note() looks for a place */
+	__u32 place; /* while proven_note() looks for one */
 };
 _Static_assert(DAWN_HDR_MAX <= sizeof(((struct work *)0)->hdr), "headers fit");
 

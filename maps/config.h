@@ -2,7 +2,7 @@
 /* config: one mmap-able element with everything XDP is told at run time.
  *
  * Writer: loader (all of it, once, before the program is attached), reactor
- * (date, heartbeat, taken, incarnation, flags). Reader: XDP, reactor, dawn.
+ * (date, heartbeat, taken, incarnation, flags, cookie secrets). Reader: XDP, reactor, dawn.
  * All zero (as bpftool leaves it): pings and Pongs work, TCP is passed to the
  * kernel. Memory: two pages.
  */
@@ -33,6 +33,12 @@
 #define DAWN_MSS_IPV4 1460 /* advertised; fits one UMEM frame */
 #define DAWN_MSS_IPV6 1440
 #define DAWN_TTL      64
+
+/* The clock of SYN cookies: its windows, and how many have a secret of their
+ * own. Cookies of this window and the last are good, so the secret of the one
+ * after the next is in nobody's use (docs/COOKIES.md). */
+#define DAWN_COOKIE_WINDOW_SHIFT 13 /* of ms: 8.2 s */
+#define DAWN_COOKIE_SECRETS      4
 
 #define DAWN_CONFIG_TCP    0x01 /* secrets are set, DEVMAPs are filled */
 #define DAWN_CONFIG_CLONES 0x02 /* native mode: clone-and-index works */
@@ -82,10 +88,12 @@ struct dawn_config {
 	struct dawn_sipkey cookie_key; /* SYN cookies */
 	struct dawn_sipkey cache_key;  /* cache_index */
 	__u16 mtu; /* of the interface, kept current by dawnd; 0: 1500 */
-	__u8 pad2[14];
+	__u8 pad2[2];
+	__u32 proven_lines;   /* lines in proven */
+	__u32 cookie_renewed; /* window in which dawnd last renewed a secret */
+	__u8 pad3[4];
 	struct dawn_date date[2];
-	__u32 proven_lines; /* lines in proven */
-	__u8 pad3[28];
+	__u64 cookie_secret[DAWN_COOKIE_SECRETS]; /* by window, modulo */
 	struct dawn_queue queue[DAWN_QUEUES_MAX];
 };
 _Static_assert(sizeof(struct dawn_config) == 256 + 64 * DAWN_QUEUES_MAX,

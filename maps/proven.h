@@ -5,18 +5,25 @@
  * the first request, may come again after the connection has ended. So what
  * makes a flow leaves a mark, and what finds its mark makes none.
  *
- * A hash of lines, one lookup each. A mark is {window, fingerprint}: the window
- * of the cookie clock in which it was made, modulo 8, and bits of a keyed hash
- * of peer, port, service and the peer's ISN. A mark counts in its own window
- * and the next; cookies die by then too. Nothing is ever cleared: dead marks
- * are written over first. If a line is full of live ones, the older window's
- * go (counted as cookie_forgotten).
+ * A hash of lines of 15 marks. A mark is a fingerprint (30 bits of a keyed hash
+ * of peer, port, service and the peer's ISN) and the parity of the window of
+ * the cookie clock in which the cookie was made. It lives in the emptier of two
+ * lines, and as long as its cookie: in that window and the next. A line knows
+ * the window in which it was last written; its marks are of that one and the
+ * one before, others are cleared when it is written in a new window. So an
+ * old line needs no sweeper.
+ *
+ * In a full line the last window's marks give way to this one's. Whoever then
+ * comes with a cookie of the last window and finds no mark in a full line is
+ * refused: nobody knows whether it came before (cookie_refused). Only if all
+ * 15 are of this window one is forgotten that may be used again
+ * (cookie_forgotten).
  *
  * Writer and reader: XDP. Memory: a line for each set of flow_table, 8 bytes a
- * flow. A mark lives for 16 to 33 s, so flow_sets / 4 new connections a second
- * fill a line to 8 on average: 0.2 % of marks are given up early. At twice that
- * 22 % are, still not before some seconds (simulated). A stranger's fingerprint
- * is found by chance at most once in 2^29 / 16 = 33 million connections; that
+ * flow; at least 1 MB, for that many new connections a second do not depend on
+ * how many there are at a time: at 20,000 a second a window's marks fill lines
+ * to 10 on average, to 12 at most (docs/COOKIES.md). A stranger's fingerprint
+ * is found by chance at most once in 2^30 / 30 = 36 million connections; that
  * one is reset.
  */
 #ifndef DAWN_MAPS_PROVEN_H
@@ -24,13 +31,14 @@
 
 #include "abi.h"
 
-#define DAWN_PROVEN_MARKS     16
-#define DAWN_PROVEN_LINES_MIN 4096 /* 256 kB */
+#define DAWN_PROVEN_MARKS     15
+#define DAWN_PROVEN_LINES_MIN 16384 /* 1 MB */
 
-#define DAWN_PROVEN_TAG_SHIFT 29 /* window above, fingerprint below */
+#define DAWN_PROVEN_USED (1U << 31) /* fingerprint below, then the parity */
 
 struct dawn_proven {
-	__u32 mark[DAWN_PROVEN_MARKS]; /* 0: never used */
+	__u32 window;                  /* in which it was last written */
+	__u32 mark[DAWN_PROVEN_MARKS]; /* 0: free */
 };
 _Static_assert(sizeof(struct dawn_proven) == 64, "a line");
 

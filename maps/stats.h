@@ -36,6 +36,7 @@
 	X(rst_sent, "RSTs sent")                                           \
 	X(cookie_bad, "ACKs of no flow that prove no cookie")              \
 	X(cookie_replayed, "ACKs whose cookie has made a flow before")     \
+	X(cookie_refused, "ACKs of cookies that may have been used")       \
 	X(cookie_forgotten, "used cookies forgotten before they expire")   \
 	X(stale_incarnation, "flows of a dead reactor, reset")             \
 	X(to_user, "flows given to the reactor")                           \

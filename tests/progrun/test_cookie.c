@@ -14,20 +14,31 @@
 #include "maps/siphash.h"
 #include "tests/progrun/rig.h"
 
-#define WINDOW_MS   16384
+#define WINDOW_MS   8192
 #define WINDOW_MASK (UINT32_MAX / WINDOW_MS)
+#define MSS_BEST    7U /* index of 1460 or 1440 */
 
 static uint32_t now_ms(void)
 {
 	return (uint32_t)(rig_now_ns() / 1000000);
 }
 
-/* The ISN for this peer's SYN in a window, `ago` windows before this one. */
+/* With a secret for each window. */
+static int reset(void **state)
+{
+	rig_reset(state);
+	for (uint64_t i = 0; i < DAWN_COOKIE_SECRETS; i++)
+		rig.config->cookie_secret[i] = 0x8787878787878787ULL * (i + 1);
+	return 0;
+}
+
+/* The ISN for this peer's SYN in a window, which may be before the clock's first.
+ */
 static uint32_t mint(const struct peer *p, uint32_t window, uint32_t mss_index)
 {
 	struct pkt s = peer_segment(p, PKT_SYN);
-	uint32_t options = mss_index | (p->wscale ? 9U : 15U) << 2 |
-			   (p->sack ? 1U << 6 : 0) | (window & 1) << 7;
+	uint32_t options = mss_index | (p->wscale ? 9U : 15U) << 3 |
+			   (p->sack ? 1U << 7 : 0) | (window & 1) << 8;
 	uint16_t service = (uint16_t)(p->family * 10 + 1);
 	struct dawn_sipstate a, b;
 	uint64_t q[2];
@@ -39,9 +50,10 @@ static uint32_t mint(const struct peer *p, uint32_t window, uint32_t mss_index)
 	dawn_sip_add(&a, (uint64_t)p->isn << 32 |
 				 (uint64_t)htons(p->port) << 16 | service);
 	b = a;
-	dawn_sip_add(&b, (uint64_t)window << 32 | options);
-	return (uint32_t)(dawn_sip_end(&b, 4) & 0xffffff00) |
-	       ((options ^ (uint32_t)dawn_sip_end(&a, 4)) & 0xff);
+	dawn_sip_add(&b, ((uint64_t)(window & WINDOW_MASK) << 32 | options) ^
+				 rig.config->cookie_secret[window & 3]);
+	return (uint32_t)(dawn_sip_end(&b, 4) & 0xfffffe00) |
+	       ((options ^ (uint32_t)dawn_sip_end(&a, 4)) & 0x1ff);
 }
 
 static void use_cookie(struct peer *p, uint32_t cookie)
@@ -50,10 +62,10 @@ static void use_cookie(struct peer *p, uint32_t cookie)
 	p->rcv_nxt = cookie + 1;
 }
 
-/* Windows other than this one last at least until the test case is over. */
-static uint32_t steady_window(void)
+/* The window we are in, which lasts for so long at least. */
+static uint32_t steady_window(uint32_t ms)
 {
-	while (now_ms() % WINDOW_MS > WINDOW_MS - 200)
+	while (now_ms() % WINDOW_MS > WINDOW_MS - ms)
 		;
 	return now_ms() / WINDOW_MS;
 }
@@ -82,7 +94,7 @@ static void test_completed(void **state)
 	rig_cache(0, "/a", 10);
 	for (unsigned int i = 0; i < 4 * 32; i++) {
 		if (i % 32 == 0)
-			rig_reset(NULL), rig_cache(0, "/a", 10);
+			reset(NULL), rig_cache(0, "/a", 10);
 		p = combination(i % 32);
 		peer_syn(&p);
 		s = peer_segment(&p, PKT_ACK);
@@ -117,12 +129,11 @@ static void test_completed(void **state)
 		assert_int_equal(!!(f->flags & DAWN_FLOW_SACK), p.sack);
 		assert_int_equal(!!(f->flags & DAWN_FLOW_WSCALE), p.wscale);
 		assert_int_equal(f->snd_wscale, p.wscale ? 9 : 0);
-		assert_int_equal(f->mss,
-				 p.family == 6 && p.mss == 536 ? 128 : p.mss);
+		assert_int_equal(f->mss, p.mss);
 	}
 }
 
-/* One bit wrong anywhere: no flow, a RST (the 24 bits of proof; see the page).
+/* One bit wrong anywhere: no flow, a RST (the 23 bits of proof; see the page).
  */
 static void test_forged(void **state)
 {
@@ -185,7 +196,7 @@ static void test_ahead(void **state)
 /* Good in its window and the next, neither before nor after. */
 static void test_expired(void **state)
 {
-	uint32_t window = steady_window();
+	uint32_t window = steady_window(1000);
 	struct peer p, seen;
 	struct pkt s;
 
@@ -196,17 +207,42 @@ static void test_expired(void **state)
 		if (!ago) {
 			seen = p;
 			peer_syn(&seen);
-			assert_int_equal(seen.rcv_nxt, mint(&p, window, 3) + 1);
+			assert_int_equal(seen.rcv_nxt,
+					 mint(&p, window, MSS_BEST) + 1);
 		}
-		/* The clock's number of windows: it may have begun just now. */
-		use_cookie(&p,
-			   mint(&p, (window - (uint32_t)ago) & WINDOW_MASK, 3));
+		use_cookie(&p, mint(&p, window - (uint32_t)ago, MSS_BEST));
 		s = peer_segment(&p, PKT_ACK);
 		rig_mark();
 		rig_run(&s);
 		assert_int_equal(rig_count(flow_new), ago == 0 || ago == 1);
 		assert_int_equal(rig_count(cookie_bad), ago != 0 && ago != 1);
 	}
+	assert_int_equal(window, now_ms() / WINDOW_MS);
+}
+
+/* Each window has a secret of its own. dawnd renews those that no cookie of
+ * this window, the last or the next needs. */
+static void test_secrets(void **state)
+{
+	uint32_t window = steady_window(1000);
+	struct peer p = rig_peer(4);
+	struct pkt s;
+
+	(void)state;
+	for (uint32_t ago = 0; ago < 2; ago++)
+		for (uint32_t i = 0; i < DAWN_COOKIE_SECRETS; i++) {
+			bool used = (window - ago - i) % DAWN_COOKIE_SECRETS ==
+				    0;
+
+			p.port++;
+			use_cookie(&p, mint(&p, window - ago, MSS_BEST));
+			rig.config->cookie_secret[i] ^= 1;
+			s = peer_segment(&p, PKT_ACK);
+			rig_mark();
+			rig_run(&s);
+			assert_int_equal(rig_count(flow_new), !used);
+			assert_int_equal(rig_count(cookie_bad), used);
+		}
 	assert_int_equal(window, now_ms() / WINDOW_MS);
 }
 
@@ -222,7 +258,7 @@ static void test_replayed(void **state)
 	rig_cache(0, "/a", 10);
 	for (unsigned int i = 0; i < 2 * 32; i++) {
 		if (i % 32 == 0)
-			rig_reset(NULL), rig_cache(0, "/a", 10);
+			reset(NULL), rig_cache(0, "/a", 10);
 		p = combination(i % 32);
 		peer_connect(&p);
 		ack = peer_segment(&p, PKT_ACK);
@@ -293,75 +329,209 @@ static void test_replayed_in_time_wait(void **state)
 	assert_int_equal(f->state, DAWN_TCP_TIME_WAIT);
 }
 
-/* Marks die with the cookies: one of the last window counts, one of two windows
- * ago does not. */
-static void test_marks_expire(void **state)
+static void close_by_rst(const struct peer *p)
 {
-	uint32_t window = steady_window();
-	struct peer p = rig_peer(4), end;
-	struct pkt s;
+	struct pkt s = peer_segment(p, PKT_RST);
 
-	(void)state;
-	peer_connect(&p);
-	for (int ago = 0; ago < 8; ago++) {
-		for (size_t i = 0; i < RIG_LINES; i++)
-			for (size_t j = 0; j < DAWN_PROVEN_MARKS; j++)
-				if (rig.proven[i].mark[j] && ago)
-					rig.proven[i].mark[j] -=
-						1U << DAWN_PROVEN_TAG_SHIFT;
-		end = p;
-		s = peer_segment(&end, PKT_RST);
-		if (peer_flow(&p))
-			EXPECT_SAME(&s, XDP_DROP, flow_closed);
-		s = peer_segment(&p, PKT_ACK);
-		rig_mark();
-		rig_run(&s);
-		assert_int_equal(rig_count(cookie_replayed), ago < 2);
-		assert_int_equal(rig_count(flow_new), ago >= 2);
-		if (ago == 2)
-			break;
-	}
-	assert_int_equal(window, now_ms() / WINDOW_MS);
+	EXPECT_SAME(&s, XDP_DROP, flow_closed);
 }
 
-/* A full line gives up the older window's marks, then its own, and says so. */
-static void test_marks_full(void **state)
+/* Complete a handshake by a cookie of that window, and close. Return: was a
+ * mark forgotten for it? */
+static uint64_t use_once(struct peer *p, uint32_t window)
 {
-	uint32_t window = steady_window();
+	uint64_t forgotten;
+	struct pkt s;
+
+	use_cookie(p, mint(p, window, MSS_BEST));
+	s = peer_segment(p, PKT_ACK);
+	EXPECT_SAME(&s, XDP_DROP, flow_new);
+	forgotten = rig_count(cookie_forgotten);
+	close_by_rst(p);
+	return forgotten;
+}
+
+/* Marks die with the cookies: in a line of this window or the last they count,
+ * in an older one, or one of the same parity, they do not. */
+static void test_marks_expire(void **state)
+{
+	uint32_t window = steady_window(1000);
 	struct peer p = rig_peer(4);
 	struct pkt s;
 
 	(void)state;
+	for (uint32_t made = 0; made < 2; made++)
+		for (uint32_t turned = 0; turned < 8; turned++) {
+			bool good = turned <= 1 - made;
+
+			rig_forget_cookies();
+			p.port++;
+			use_once(&p, window - 1 + made);
+			for (size_t i = 0; i < RIG_LINES; i++)
+				rig.proven[i].window = window - turned;
+			s = peer_segment(&p, PKT_ACK);
+			rig_mark();
+			rig_run(&s);
+			assert_int_equal(rig_count(cookie_replayed), good);
+			assert_int_equal(rig_count(flow_new), !good);
+			if (!good)
+				close_by_rst(&p);
+		}
+	assert_int_equal(window, now_ms() / WINDOW_MS);
+}
+
+/* Marks in all lines of the parity of a window. */
+static uint32_t count_marks(uint32_t window)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < RIG_LINES; i++)
+		for (size_t j = 0; j < DAWN_PROVEN_MARKS; j++)
+			n += rig.proven[i].mark[j] &&
+			     !((rig.proven[i].mark[j] ^ window) & 1);
+	return n;
+}
+
+/* A line that is written in a new window keeps the last one's marks only. */
+static void test_marks_turned(void **state)
+{
+	uint32_t window = steady_window(1000);
+	struct peer p = rig_peer(6);
+
+	(void)state;
 	rig.config->proven_lines = 1;
-	for (uint32_t i = 0; i < DAWN_PROVEN_MARKS; i++) /* dead: two ago */
-		rig.proven[0].mark[i] = (window - 2) << DAWN_PROVEN_TAG_SHIFT |
-					(i + 1);
-	rig_mark();
-	for (uint32_t i = 0; i < 2 * DAWN_PROVEN_MARKS; i++) {
+	for (uint32_t turned = 0; turned < 6; turned++) {
+		rig_forget_cookies();
+		for (uint32_t i = 0; i < 6; i++) {
+			p.port++;
+			use_once(&p, window - 1 + (i & 1));
+		}
+		assert_int_equal(rig.proven[0].window, window);
+		assert_int_equal(count_marks(window), 3);
+		assert_int_equal(count_marks(window - 1), 3);
+		rig.proven[0].window = window - turned;
 		p.port++;
-		use_cookie(&p, mint(&p, window, 3));
+		use_once(&p, window);
+		assert_int_equal(rig.proven[0].window, window);
+		/* One turn ago: those of this parity are of two windows ago. */
+		assert_int_equal(count_marks(window), turned ? 1 : 4);
+		assert_int_equal(count_marks(window - 1), turned > 1 ? 0 : 3);
+	}
+	/* Turned by another CPU, while this one looked at the clock. */
+	rig.proven[0].window = window + 1;
+	p.port++;
+	assert_int_equal(use_once(&p, window), 0);
+	assert_int_equal(rig.proven[0].window, window + 1);
+	assert_int_equal(count_marks(window), 2);
+	assert_int_equal(window, now_ms() / WINDOW_MS);
+}
+
+/* A full line gives up the last window's marks, and refuses whom it can not
+ * tell from those; then its own, and says so. */
+static void test_marks_full(void **state)
+{
+	enum { MARKS = DAWN_PROVEN_MARKS, OLD = 6 };
+	uint32_t window = steady_window(1000);
+	struct peer p = rig_peer(4), late = p;
+	struct pkt s;
+
+	(void)state;
+	rig.config->proven_lines = 1;
+	for (uint32_t i = 0; i < OLD; i++) {
+		p.port++;
+		use_once(&p, window - 1);
+	}
+	for (uint32_t i = 0; i < MARKS; i++) {
+		use_cookie(&late, mint(&late, window - 1, MSS_BEST));
+		s = peer_segment(&late, PKT_ACK);
+		if (i == MARKS - OLD) { /* full; none is lost yet */
+			EXPECT(&s, XDP_TX, cookie_refused);
+			assert_int_equal(rig_answer(&s).flags, PKT_RST);
+			assert_null(peer_flow(&late));
+		}
+		p.port++;
+		assert_int_equal(use_once(&p, window), 0);
+	}
+	assert_int_equal(count_marks(window - 1), 0);
+	for (uint32_t i = 0; i < 2 * MARKS; i++) {
+		p.port++;
+		assert_int_equal(use_once(&p, window), 1);
+	}
+	/* If the line was not written in this window, nothing is lost. */
+	for (uint32_t j = 0; j < MARKS; j++)
+		rig.proven[0].mark[j] ^= 1;
+	rig.proven[0].window = window - 1;
+	use_once(&late, window - 1);
+	assert_int_equal(window, now_ms() / WINDOW_MS);
+}
+
+/* All marks, as if they had been made so many windows later. */
+static void shift_marks(uint32_t windows)
+{
+	for (size_t i = 0; i < RIG_LINES; i++) {
+		rig.proven[i].window += windows;
+		for (size_t j = 0; j < DAWN_PROVEN_MARKS; j++)
+			if (rig.proven[i].mark[j])
+				rig.proven[i].mark[j] ^= windows & 1;
+	}
+}
+
+/* The ACKs of n closed connections that were made with cookies of that window:
+ * none opens one again. Return: of how many that was not known for sure. */
+static uint64_t replay(uint32_t isn, uint32_t window, uint32_t n)
+{
+	struct peer p = rig_peer(4);
+	struct pkt s;
+
+	p.isn = isn;
+	rig_mark();
+	for (uint32_t i = 0; i < n; i++) {
+		p.port++;
+		use_cookie(&p, mint(&p, window, MSS_BEST));
 		s = peer_segment(&p, PKT_ACK);
 		rig_run(&s);
-		if (i == 7) /* as if made one window ago */
-			for (uint32_t j = 0; j < DAWN_PROVEN_MARKS; j++)
-				if (rig.proven[0].mark[j] >>
-					    DAWN_PROVEN_TAG_SHIFT ==
-				    (window & 7))
-					rig.proven[0].mark[j] -=
-						1U << DAWN_PROVEN_TAG_SHIFT;
-		if (i == 15)
-			assert_int_equal(rig_count(cookie_forgotten), 0);
-		if (i == 23) { /* those eight are gone, the other are not */
-			assert_int_equal(rig_count(cookie_forgotten), 8);
-			for (uint32_t j = 0; j < DAWN_PROVEN_MARKS; j++)
-				assert_int_equal(rig.proven[0].mark[j] >>
-							 DAWN_PROVEN_TAG_SHIFT,
-						 window & 7);
-		}
 	}
-	assert_int_equal(rig_count(flow_new), 2 * DAWN_PROVEN_MARKS);
-	assert_int_equal(rig_count(cookie_forgotten), DAWN_PROVEN_MARKS);
-	assert_int_equal(window, now_ms() / WINDOW_MS);
+	assert_int_equal(rig_count(flow_new), 0);
+	assert_int_equal(rig_count(cookie_replayed) + rig_count(cookie_refused),
+			 n);
+	return rig_count(cookie_refused);
+}
+
+/* As many connections for each line as 20,000 a second make in a window, if
+ * there are no more lines than the fewest: nothing of this window is forgotten,
+ * and what is forgotten of the last opens nothing. */
+static void test_marks_rate(void **state)
+{
+	enum { LINES = RIG_LINES / 2 };
+	const uint32_t n =
+		20000ULL * WINDOW_MS / 1000 * LINES / DAWN_PROVEN_LINES_MIN;
+	uint32_t window = now_ms() / WINDOW_MS, now;
+	uint64_t refused;
+	struct peer p;
+
+	(void)state;
+	assert_int_equal(n, 320);
+	rig.config->proven_lines = LINES;
+	for (uint32_t turn = 0; turn < 6; turn++) {
+		now = steady_window(1500);
+		shift_marks(now - window); /* this turn's is the real one */
+		window = now;
+		p = rig_peer(4);
+		p.isn = turn;
+		for (uint32_t i = 0; i < n; i++) {
+			p.port++;
+			assert_int_equal(use_once(&p, window), 0);
+		}
+		assert_int_equal(count_marks(window), n);
+		assert_int_equal(replay(turn, window, n), 0);
+		if (turn) {
+			refused = replay(turn - 1, window - 1, n);
+			assert_in_range(refused, n / 10, n - 1);
+		}
+		assert_int_equal(window, now_ms() / WINDOW_MS);
+		shift_marks(-1U);
+		assert_int_equal(replay(turn, window - 1, n), 0);
+	}
 }
 
 /* ---- statistics ---- */
@@ -465,17 +635,20 @@ static void test_isns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_completed, rig_reset),
-		cmocka_unit_test_setup(test_ahead, rig_reset),
-		cmocka_unit_test_setup(test_expired, rig_reset),
-		cmocka_unit_test_setup(test_replayed, rig_reset),
-		cmocka_unit_test_setup(test_replayed_after_user, rig_reset),
-		cmocka_unit_test_setup(test_replayed_in_time_wait, rig_reset),
-		cmocka_unit_test_setup(test_marks_expire, rig_reset),
-		cmocka_unit_test_setup(test_marks_full, rig_reset),
-		cmocka_unit_test_setup(test_isns, rig_reset),
+		cmocka_unit_test_setup(test_completed, reset),
+		cmocka_unit_test_setup(test_ahead, reset),
+		cmocka_unit_test_setup(test_expired, reset),
+		cmocka_unit_test_setup(test_secrets, reset),
+		cmocka_unit_test_setup(test_replayed, reset),
+		cmocka_unit_test_setup(test_replayed_after_user, reset),
+		cmocka_unit_test_setup(test_replayed_in_time_wait, reset),
+		cmocka_unit_test_setup(test_marks_expire, reset),
+		cmocka_unit_test_setup(test_marks_turned, reset),
+		cmocka_unit_test_setup(test_marks_full, reset),
+		cmocka_unit_test_setup(test_marks_rate, reset),
+		cmocka_unit_test_setup(test_isns, reset),
 		/* Last: it uses up a second's RSTs. */
-		cmocka_unit_test_setup(test_forged, rig_reset),
+		cmocka_unit_test_setup(test_forged, reset),
 	};
 
 	return cmocka_run_group_tests(tests, rig_open, rig_close);

@@ -17,6 +17,7 @@
 #include "user/app/date.h"
 #include "user/app/memory.h"
 #include "user/app/options.h"
+#include "user/app/secret.h"
 #include "user/io/socket.h"
 
 #define ARGS_MAX 8
@@ -189,6 +190,38 @@ static void date_alternates(void **state)
 	}
 }
 
+/* --- cookie secrets --- */
+
+/* One secret in each window, never one that cookies of this window, the last or
+ * the next are made with; the clock's wrap is no exception. */
+static void secrets_are_renewed(void **state)
+{
+	const uint32_t first =
+		UINT32_MAX - 5 * (1U << DAWN_COOKIE_WINDOW_SHIFT);
+	static struct dawn_config c;
+	uint64_t was[DAWN_COOKIE_SECRETS];
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		uint32_t now_ms = first + i * 100;
+		uint32_t window = now_ms >> DAWN_COOKIE_WINDOW_SHIFT;
+		uint32_t before = (now_ms - 100) >> DAWN_COOKIE_WINDOW_SHIFT;
+
+		memcpy(was, c.cookie_secret, sizeof(was));
+		assert_int_equal(dawn_secret_renew(&c, now_ms), 0);
+		for (uint32_t j = 0; j < DAWN_COOKIE_SECRETS; j++) {
+			bool renewed = was[j] != c.cookie_secret[j];
+
+			assert_int_equal(renewed,
+					 (!i || window != before) &&
+						 ((window + 2) & 3) == j);
+		}
+	}
+	for (uint32_t j = 0; j < DAWN_COOKIE_SECRETS; j++)
+		for (uint32_t k = 0; k < j; k++)
+			assert_true(c.cookie_secret[j] != c.cookie_secret[k]);
+}
+
 /* --- ports --------------------------------------------------------------- */
 
 static void port_owner_is_named(void **state)
@@ -251,6 +284,7 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(date_alternates),
+		cmocka_unit_test(secrets_are_renewed),
 		cmocka_unit_test(port_owner_is_named),
 		cmocka_unit_test(memory_is_bounded),
 #ifndef __SANITIZE_ADDRESS__

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "maps/proven.h"
 #include "user/app/date.h"
 #include "user/app/memory.h"
+#include "user/app/secret.h"
 #include "user/cache/kcache_xdp.h"
 #include "user/io/netif.h"
 
@@ -208,6 +210,12 @@ void dawn_afxdp_refuse_new(struct dawn_afxdp *a)
 
 uint32_t dawn_afxdp_second(struct dawn_afxdp *a)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	(void)dawn_secret_renew(a->xdp.config, /* else with the next second */
+				(uint32_t)now.tv_sec * 1000 +
+					(uint32_t)(now.tv_nsec / 1000000));
 	return dawn_date_update(a->xdp.config);
 }
 

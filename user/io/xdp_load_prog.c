@@ -108,6 +108,7 @@ static int fill_config(struct dawn_config *c, const struct dawn_xdp_options *o,
 	c->mtu = i->mtu < UINT16_MAX ? (uint16_t)i->mtu : UINT16_MAX;
 	err = random_bytes(&c->flow_key, sizeof(c->flow_key));
 	err = err ?: random_bytes(&c->cookie_key, sizeof(c->cookie_key));
+	err = err ?: random_bytes(c->cookie_secret, sizeof(c->cookie_secret));
 	err = err ?: random_bytes(&c->cache_key, sizeof(c->cache_key));
 	err = err ?: random_bytes(&c->ts_offset, sizeof(c->ts_offset));
 	if (err)
