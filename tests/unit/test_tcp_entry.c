@@ -18,6 +18,8 @@ static const struct script_case cases[] = {
 	  FAST "unacked=500 sent=50 resent", "< A 0 a0; minrtt 4294967295" },
 	{ "entry-sent-once-is-one", "8985 6.2 step 1",
 	  FAST "unacked=500 sent=50", "< A 0 a0; minrtt 50000" },
+	{ "entry-fin-is-probed-too", "8985 7.2", FAST "state=lastack unacked=1",
+	  "dl 200; +200; > AF -1 a0; n p 1; n t 0; < A 0 a0; st closed" },
 	{ "entry-cwnd-of-a-segment", "5681 3.1", "cwnd=500", "cwnd 1000" },
 	{ "entry-cwnd-as-it-is", "5681 3.1", "cwnd=1001", "cwnd 1001" },
 	{ "entry-window-of-a-gigabyte-at-most", "7323 2.3",
