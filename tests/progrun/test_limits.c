@@ -269,11 +269,14 @@ static void test_resend_least(void **state)
 	assert_int_equal(f->cwnd, f->mss);
 }
 
-/* The four MSS that a cookie can hold. */
+/* The MSS that a cookie can hold. */
+#define SIZES 8U
 static const uint16_t *cookie_sizes(void)
 {
-	static const uint16_t v4[] = { 128, 536, 1360, 1460 };
-	static const uint16_t v6[] = { 128, 1220, 1380, 1440 };
+	static const uint16_t v4[SIZES] = { 128,  536,  1220, 1300,
+					    1360, 1400, 1440, 1460 };
+	static const uint16_t v6[SIZES] = { 128,  536,  1220, 1300,
+					    1360, 1400, 1420, 1440 };
 
 	return rig.family == 4 ? v4 : v6;
 }
@@ -288,9 +291,9 @@ static void test_restart_window(void **state)
 	uint32_t most;
 
 	(void)state;
-	for (size_t i = 0; i < 2 * 4 * 2; i++) {
+	for (size_t i = 0; i < 2 * SIZES; i++) {
 		bool ts = i & 1;
-		uint16_t m = mss[i / 2 % 4];
+		uint16_t m = mss[i / 2 % SIZES];
 		uint32_t iw = 10U * m < 14600 ? 10U * m : 14600;
 
 		most = ((m - (ts ? 12U : 0)) & ~15U) * 10;
@@ -333,19 +336,19 @@ static void test_mss(void **state)
 	uint32_t seg;
 
 	(void)state;
-	for (uint32_t i = 0; i < 2 * 4 * 9; i++) {
-		uint32_t n = 2 + i / 8;
+	for (uint32_t i = 0; i < 2 * SIZES * 9; i++) {
+		uint32_t n = 2 + i / (2 * SIZES);
 
-		seg = (mss[i / 2 % 4] - (i & 1 ? 12U : 0)) & ~15U;
+		seg = (mss[i / 2 % SIZES] - (i & 1 ? 12U : 0)) & ~15U;
 		for (uint32_t more = 0; more < 2; more++) {
-			p = open_wide(mss[i / 2 % 4], i & 1, 100);
+			p = open_wide(mss[i / 2 % SIZES], i & 1, 100);
 			cache_exactly(seg * n - 1 + more);
 			s = peer_request(&p, REQUEST("/a"));
 			EXPECT(&s, XDP_REDIRECT, http_hit);
 			assert_int_equal(rig_count(http_hit_segments), n);
 			if (n == 10)
 				continue;
-			p = open_wide(mss[i / 2 % 4], i & 1, 100);
+			p = open_wide(mss[i / 2 % SIZES], i & 1, 100);
 			cache_exactly(seg * n + 1);
 			s = peer_request(&p, REQUEST("/a"));
 			EXPECT(&s, XDP_REDIRECT, http_hit);
