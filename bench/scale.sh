@@ -51,7 +51,7 @@ sample() {
 
 setup_pair
 make_root
-# proven remembers the cookies of a quarter as many as the table has sets.
+# Enough for the cookies of all to be remembered (docs/LIMITS.md).
 start_dawnd --flows $((RATE * 4 * 6)) --idle-timeout "$IDLE"
 promote "$SRV_IP" hot0
 wait_for 10 none_left
@@ -87,7 +87,7 @@ echo "# dawnd has $(($(resident) / 1024)) kB; what moved:"
 for name in flow_new flow_closed flow_freed flow_evicted time_wait_reused \
 	time_wait to_user to_kernel conn_open conn_refused evicted_closing \
 	evicted_window evicted_reader evicted_writer cookie_bad \
-	cookie_replayed cookie_forgotten queue_full flow_full rst_sent \
+	cookie_replayed cookie_forgotten cookie_refused queue_full flow_full rst_sent \
 	reclaimed; do
 	echo "$name $(since $name)"
 done | grep -v ' 0$' | paste -sd ' '

@@ -19,8 +19,7 @@ LEARN_CLOSES=1
 
 setup_pair
 make_root
-# proven remembers a quarter as many a second as the table has sets.
-start_dawnd --flows $((RATE * 4 * 6))
+start_dawnd --flows $((RATE * 12))
 promote "$SRV_IP" hot0
 check "no flows at the start" wait_for 10 none_left
 for round in 1 2; do
