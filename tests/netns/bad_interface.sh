@@ -150,6 +150,7 @@ in_srv ip addr add "$SRV_IP/24" dev "$SRV_IF"
 in_cli ip addr add "$CLI_IP/24" dev "$CLI_IF"
 in_srv ip link set "$SRV_IF" up
 in_cli ip link set "$CLI_IF" up
+: >"$TMP/dawnd.log"
 nsenter --net="/run/netns/$SRV" -- taskset -c 0 "$DAWND" --dev "$SRV_IF" --root "$ROOT" \
 	>"$TMP/dawnd.log" 2>&1 &
 DAWND_PID=$!

@@ -20,6 +20,7 @@ moment() { read -rt 0.15 <> <(:) || :; } # nothing can be waited for
 start_load() { # FLOWS NAME...
 	local flows=$1
 	shift
+	: >"$TMP/load.log"
 	nsenter --net="/run/netns/$CLI" -- "$here/load.py" "$SRV_IP" "$ROOT" "$flows" "$@" \
 		>"$TMP/load.log" 2>&1 &
 	load=$!

@@ -27,6 +27,7 @@ enough() {
 one_kill() { # TEXT
 	start_dawnd
 	promote "$SRV_IP" hot0 hot1 hot2
+	: >"$TMP/load.log"
 	nsenter --net="/run/netns/$CLI" -- "$here/load.py" "$SRV_IP" "$ROOT" "$FLOWS" hot0 hot1 hot2 \
 		>"$TMP/load.log" 2>&1 &
 	load=$!

@@ -257,6 +257,7 @@ setup_lossy() {
 
 # start_link EMULATOR_OPTION...: with counters of its own, from 0
 start_link() {
+	: >"$TMP/link.log"
 	# PRIORITY: words before the command, for a bench
 	# shellcheck disable=SC2086
 	nsenter --net="/run/netns/$MID" -- ${PRIORITY:-} \

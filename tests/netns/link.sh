@@ -66,6 +66,7 @@ about() {
 one() { # TEXT 4|6 ADDRESS OPTIONS...
 	local text="$1, IPv$2" address=$3 pid other wrong got
 	shift 3
+	: >"$TMP/received"
 	nsenter --net="/run/netns/$SRV" -- python3 "$TMP/receive.py" \
 		"$address" >"$TMP/received" &
 	pid=$!

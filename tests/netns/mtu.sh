@@ -35,6 +35,8 @@ serves() { # TEXT FILE_OF_MANY_SEGMENTS
 # The largest packet that the client gets for a file, without the IPv6 header
 largest() { # NAME
 	local pid
+	: >"$TMP/dump"
+	: >"$TMP/dump.err"
 	nsenter --net="/run/netns/$CLI" -- tcpdump -U -lnnvi "$CLI_IF" \
 		'ip6 and src port 80' >"$TMP/dump" 2>"$TMP/dump.err" &
 	pid=$!

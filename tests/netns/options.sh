@@ -44,6 +44,7 @@ play idle_closes
 stop_dawnd
 
 ### The kernel's TCP ##########################################################
+: >"$TMP/dawnd.log"
 nsenter --net="/run/netns/$SRV" -- "$DAWND" --io epoll --root "$ROOT" \
 	--keep-alive 1 --user-timeout 4 "${marks[@]}" >"$TMP/dawnd.log" 2>&1 &
 DAWND_PID=$!

@@ -80,6 +80,7 @@ check "wrk, 64 connections" in_cli wrk -t2 -c64 -d3s "http://$SRV_IP/hot0"
 in_cli wrk -t2 -c64 -d2s "http://$SRV_IP/hot0" >"$TMP/wrk"
 check_not "wrk saw no error" grep -Eq 'Socket errors|Non-2xx' "$TMP/wrk"
 if [ "$QUEUES" -gt 1 ]; then
+	: >"$TMP/load.log"
 	nsenter --net="/run/netns/$CLI" -- "$here/load.py" "$SRV_IP" "$ROOT" \
 		20 hot0 hot1 ten.bin big.bin >"$TMP/load.log" 2>&1 &
 	load=$!
