@@ -64,14 +64,20 @@ struct dawn_frame {
  * broken or not. So it must be a connection whose sender leaves sums to its
  * device: where the last eight segments were all summed, a partial one is
  * refused, and believed the next time. `seen`: of one connection, in the
- * beginning DAWN_FRAME_SUMS_NEW. */
+ * beginning DAWN_FRAME_SUMS_NEW.
+ *
+ * Only what the sender is known to have sent is noted: a refused one, and what
+ * brought the connection forward. Else who guesses at it from outside, with
+ * segments that are summed, would have the peer's own refused. */
 #define DAWN_FRAME_SUMS_NEW 1
-static inline bool dawn_frame_sum_believed(uint8_t *seen, bool partial)
+static inline bool dawn_frame_sum_believed(uint8_t seen, bool partial)
 {
-	bool believed = !partial || *seen;
+	return !partial || seen;
+}
 
+static inline void dawn_frame_sum_note(uint8_t *seen, bool partial)
+{
 	*seen = (uint8_t)(*seen << 1 | partial);
-	return believed;
 }
 
 /* Take a frame apart that was sent to us. `strict`: a segment with only the

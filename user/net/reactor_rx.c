@@ -95,21 +95,32 @@ static void learn_mac(struct dawn_conn *c, const struct dawn_frame *f)
 	c->addr.outer_ad = f->addr.outer_ad;
 }
 
+/* What the peer has sent and acknowledged, in one number that only grows. */
+static uint32_t progress(const struct dawn_conn *c)
+{
+	return c->read_seq + dawn_tcp_readable(c->tcp) +
+	       dawn_tcp_snd_una(c->tcp);
+}
+
 static int input(struct dawn_conn *c, const struct dawn_frame *f)
 {
 	struct dawn_reactor *r = c->r;
+	uint32_t before = progress(c);
 
+	if (!dawn_frame_sum_believed(c->sums, f->csum_partial)) {
+		dawn_frame_sum_note(&c->sums, true);
+		COUNT(r, rx_bad);
+		return 0;
+	}
 	if (dawn_owner_is_clean(c->word) &&
 	    dawn_tcp_would_progress(c->tcp, &f->seg) && !dawn_conn_dirty(c)) {
 		dawn_conn_forget(c);
 		return -EAGAIN;
 	}
-	if (!dawn_frame_sum_believed(&c->sums, f->csum_partial)) {
-		COUNT(r, rx_bad);
-		return 0;
-	}
 	learn_mac(c, f);
 	c->events |= dawn_tcp_input(c->tcp, &f->seg, r->now_us);
+	if (progress(c) != before)
+		dawn_frame_sum_note(&c->sums, f->csum_partial);
 	dawn_conn_activate(c);
 	return 0;
 }
