@@ -20,6 +20,17 @@
 
 #define DAWN_DUPACKS_MAX 3
 
+/* Blocks in a bare ACK while nothing is on its way: a copy that came late, or a
+ * lie. There is nothing to send again, so they say nothing. */
+static __always_inline bool sack_is_idle(const struct work *w,
+					 const struct dawn_flow *f)
+{
+	__u32 agreed = f->flags & DAWN_FLOW_TS ? DAWN_OPT_TS : 0;
+
+	return w->opts == (DAWN_OPT_SACK | agreed) && !w->payload_len &&
+	       f->snd_una == f->snd_nxt;
+}
+
 /* What the reactor must see. Return: 0, or PUNT(reason). */
 static __always_inline int check_unusual(const struct work *w,
 					 const struct dawn_flow *f)
@@ -31,11 +42,13 @@ static __always_inline int check_unusual(const struct work *w,
 		return PUNT(tcp_flags);
 	if ((w->tos & 3) == 3)
 		return PUNT(tcp_ce);
-	if (w->opts & DAWN_OPT_SACK)
-		return PUNT(tcp_sack);
-	if ((w->opts & ~DAWN_OPT_TS) ||
-	    w->doff != sizeof(struct tcphdr) + (ts ? DAWN_TS_LEN : 0))
+	if (w->opts & DAWN_OPT_SACK) {
+		if (!sack_is_idle(w, f))
+			return PUNT(tcp_sack);
+	} else if ((w->opts & ~DAWN_OPT_TS) ||
+		   w->doff != sizeof(struct tcphdr) + (ts ? DAWN_TS_LEN : 0)) {
 		return PUNT(tcp_options);
+	}
 	if (ts && seq_diff(w->tsval, f->ts_recent) < 0)
 		return PUNT(tcp_paws);
 	return 0;

@@ -68,6 +68,8 @@ static void expect_given_up(struct peer *p, const struct pkt *s, size_t reason,
 #define GIVEN_UP(p, s, name) \
 	expect_given_up(p, s, offsetof(struct dawn_stats, name) / 8, #name)
 
+#define SACK_OPT "\1\1\5\12\0\0\0\1\0\0\0\2"
+
 static void test_give_up(void **state)
 {
 	struct peer p;
@@ -96,7 +98,14 @@ static void test_give_up(void **state)
 		s.opt_len = 16;
 		GIVEN_UP(&p, &s, tcp_options);
 		s = peer_segment(&p, PKT_ACK);
-		memcpy(s.opt + 12, "\1\1\5\12\0\0\0\1\0\0\0\2", 12);
+		memcpy(s.opt + 12, SACK_OPT, 12);
+		s.opt_len = 24;
+		EXPECT_SAME(&s, XDP_DROP, ack_seen); /* of what? */
+		pkt_opt_nop(&s, 4);
+		memcpy(s.opt + 24, "\36\4\0\0", 4);
+		GIVEN_UP(&p, &s, tcp_sack);
+		s = peer_request(&p, REQUEST("/a"));
+		memcpy(s.opt + 12, SACK_OPT, 12);
 		s.opt_len = 24;
 		GIVEN_UP(&p, &s, tcp_sack);
 		p.ts_clock--;
@@ -131,6 +140,10 @@ static void test_give_up_unacked(void **state)
 	s = peer_segment(&p, PKT_FIN | PKT_ACK);
 	GIVEN_UP(&p, &s, tcp_fin_data);
 	GIVEN_UP(&p, &req, tcp_out_of_order); /* asked again */
+	s = peer_segment(&p, PKT_ACK);
+	memcpy(s.opt + 12, SACK_OPT, 12);
+	s.opt_len = 24;
+	GIVEN_UP(&p, &s, tcp_sack);
 	s = peer_segment(&p, PKT_ACK);
 	GIVEN_UP(&p, &s, tcp_dup_ack);
 	/* What the reactor needs stands in the entry. */
