@@ -176,6 +176,34 @@ static void doubt_needs_two_lies(void **state)
 	assert_int_equal(dawn_tcp_state(&f->c), DAWN_TCP_ESTABLISHED);
 }
 
+/* A segment with several blocks tells one; an old block is none. */
+static void doubt_of_sack_lies(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_tcp_seg seg;
+	uint32_t una, max;
+
+	f->flow.flags |= DAWN_FLOW_SACK;
+	open_again(f, RING);
+	una = f->c.snd_una;
+	max = f->c.snd_max;
+	for (int i = 0; i < 4; i++) {
+		seg = ack_of(f, una);
+		seg.sack_count = 2;
+		seg.sack[0] = (struct dawn_tcp_sack){ una, max };
+		seg.sack[1] = (struct dawn_tcp_sack){ una, max };
+		dawn_tcp_input(&f->c, &seg, f->now_us);
+	}
+	assert_false(dawn_tcp_doubtful(&f->c));
+	seg.sack[0].end = max + 1;
+	seg.sack[1].end = max + 1000;
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_false(dawn_tcp_doubtful(&f->c));
+	dawn_tcp_input(&f->c, &seg, f->now_us);
+	assert_true(dawn_tcp_doubtful(&f->c));
+	assert_int_equal(dawn_tcp_state(&f->c), DAWN_TCP_ESTABLISHED);
+}
+
 static void doubt_of_a_tiny_mss(void **state)
 {
 	struct fixture *f = *state;
@@ -605,6 +633,8 @@ int main(void)
 		cmocka_unit_test(size_is_small),
 		cmocka_unit_test(overtaken),
 		cmocka_unit_test_setup_teardown(counts_can_be_cleared, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(doubt_of_sack_lies, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(doubt_needs_two_lies, setup,
 						teardown),

@@ -179,7 +179,7 @@ struct dawn_tcp {
 	uint32_t tlp_end;    /* TLP.end_seq */
 	uint8_t reo_mult;    /* RACK.reo_wnd_mult */
 	uint8_t reo_persist; /* RACK.reo_wnd_persist */
-	uint16_t lies;       /* ACKs of what was never sent */
+	uint16_t lies;       /* ACKs, SACK blocks of what was never sent */
 	/* RFC 9937 */
 	uint32_t prr_delivered, prr_out, prr_flight; /* RecoverFS */
 	/* RFC 3522 and 4015: what to go back to */
@@ -278,6 +278,12 @@ static inline uint32_t tcp_ms(uint64_t now_us)
 static inline uint32_t tcp_flight(const struct dawn_tcp *c)
 {
 	return c->snd_max - c->snd_una;
+}
+
+static inline void tcp_note_lie(struct dawn_tcp *c)
+{
+	if (c->lies < UINT16_MAX)
+		c->lies++;
 }
 
 static inline bool tcp_uses_sack(const struct dawn_tcp *c)

@@ -191,7 +191,7 @@ unsigned int dawn_tcp_input(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 			dawn_tcp_life_start(c, now_us);
 		return 0;
 	case VERDICT_LIE:
-		c->lies += c->lies < UINT16_MAX;
+		tcp_note_lie(c);
 		/* fall through */
 	case VERDICT_CHALLENGE:
 		challenge(c, now_us);

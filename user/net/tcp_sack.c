@@ -105,14 +105,15 @@ static void take_block(struct dawn_tcp *c, const struct dawn_tcp_sack *b,
 	}
 }
 
-/* A block that begins at or below the ACK, or ends beyond what was sent, is a
- * lie or old. A right one is taken whole; that its bytes are held is a hint all
+/* A block that ends beyond what was sent is a lie, one that begins at or below
+ * the ACK is old. A right one is taken whole; that its bytes are held is a hint all
  * the same (RFC 2018, 8): nothing is freed before it is acknowledged. */
 void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
 {
 	struct dawn_tcp_sack taken[DAWN_TCP_SACK_MAX] = { 0 };
 	const struct dawn_tcp_seg *seg = a->seg;
 	uint8_t blocks = seg->sack_count, i = 0;
+	bool lie = false;
 
 	/* Blocks of before matter as long as what they said does: their numbers
 	 * come again after 4 GB. */
@@ -129,6 +130,7 @@ void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
 	for (; i < blocks; i++) {
 		const struct dawn_tcp_sack *b = &seg->sack[i];
 
+		lie |= dawn_seq_gt(b->end, c->snd_max);
 		if (!dawn_seq_gt(b->start, c->snd_una) ||
 		    !dawn_seq_gt(b->end, b->start) ||
 		    dawn_seq_gt(b->end, c->snd_max))
@@ -136,5 +138,7 @@ void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
 		take_block(c, b, a);
 		taken[i] = *b;
 	}
+	if (lie)
+		tcp_note_lie(c);
 	memcpy(c->seen, taken, sizeof(taken));
 }
