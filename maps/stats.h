@@ -149,6 +149,7 @@ struct dawn_stats {
 	X(tcp_gave_up, "connections whose peers answered no more, reset") \
 	X(tcp_rst_received, "connections reset by the peer")              \
 	X(tcp_challenge_ack, "challenge ACKs sent")                       \
+	X(rx_doubtful, "segments of doubtful peers that were too many")   \
 	X(conn_open, "control blocks made")                               \
 	X(conn_closed, "control blocks released")                         \
 	X(conn_share, "no memory: their source had its share")            \

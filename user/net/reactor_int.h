@@ -174,6 +174,7 @@ struct dawn_reactor {
 	struct dawn_conn_list doubtful; /* by active_prev, active_next */
 	uint32_t doubtful_tokens;       /* segments that they may have */
 	uint64_t doubtful_us;
+	uint64_t sent_us; /* the last turn that had segments for others */
 
 	struct dawn_local local;
 	struct dawn_pass_ring *inbox;

@@ -19,8 +19,10 @@
  *
  * Connections that acknowledge what was never sent, or whose segments are tiny
  * (dawn_tcp_doubtful()), are pumped last, from a list of their own, and have
- * DOUBT_RATE segments a second together. So a few lying peers cannot take the
- * CPU from others, and an unusual one still gets all it asked for, slowly.
+ * DOUBT_RATE segments a second together, or DOUBT_RATE_BUSY while others are
+ * sent to. What arrives for one that already waits for its turn is dropped when
+ * the turns are used up (rx_doubtful). So a few lying peers cannot take the CPU
+ * from others, and an unusual one still gets all it asked for, slowly.
  */
 #include <string.h>
 
@@ -29,10 +31,12 @@
 #define FEED_MAX 4
 #define SEND_MAX 32
 
-#define DOUBT_RATE     5000
-#define DOUBT_BURST    100 /* 20 ms */
-#define DOUBT_SEND_MAX 8   /* for a connection in its turn */
-#define DOUBT_CONNS    64  /* in a turn */
+#define DOUBT_RATE      5000
+#define DOUBT_RATE_BUSY 1000
+#define DOUBT_BUSY_US   20000
+#define DOUBT_BURST     100 /* 20 ms */
+#define DOUBT_SEND_MAX  8   /* for a connection in its turn */
+#define DOUBT_CONNS     64  /* in a turn */
 
 static void doubt_add(struct dawn_reactor *r, struct dawn_conn *c)
 {
@@ -335,7 +339,9 @@ static enum pumped pump_one(struct dawn_conn *c)
 
 static void doubt_refill(struct dawn_reactor *r)
 {
-	uint64_t more = (r->now_us - r->doubtful_us) * DOUBT_RATE / 1000000;
+	bool busy = r->now_us - r->sent_us < DOUBT_BUSY_US;
+	uint64_t rate = busy ? DOUBT_RATE_BUSY : DOUBT_RATE;
+	uint64_t more = (r->now_us - r->doubtful_us) * rate / 1000000;
 
 	if (!more)
 		return;
@@ -377,6 +383,7 @@ static bool pump_doubtful(struct dawn_reactor *r)
 bool dawn_reactor_pump(struct dawn_reactor *r)
 {
 	struct dawn_conn *c = r->active_first;
+	uint64_t sent = r->stats->tx_frames;
 	bool more = false;
 
 	r->active_first = NULL;
@@ -393,6 +400,8 @@ bool dawn_reactor_pump(struct dawn_reactor *r)
 		}
 		c = next;
 	}
+	if (r->stats->tx_frames != sent)
+		r->sent_us = r->now_us;
 	more |= pump_doubtful(r);
 	return more || r->active_first;
 }
