@@ -146,7 +146,7 @@ one_run() { # STACK SEED CELL
 		"$ROOT/bulk.bin" 2>"$TMP/bulk.log") || status=$?
 	if [ "$stack" = dawnd ]; then
 		# What a connection counted is told at its end.
-		wait_for 3 all_closed || :
+		within 3 all_closed || :
 		retrans=$(counter tcp_retransmit)
 		dawn stats --dev "$SRV_IF" --json # for the log
 	fi
