@@ -134,6 +134,7 @@ struct dawn_stats {
 	X(tx_frames, "frames sent through AF_XDP")                        \
 	X(rx_bad, "frames dropped: not ours, malformed, checksum")        \
 	X(rx_overtaken, "old ACKs dropped: their flow went on in XDP")    \
+	X(rx_doubtful, "segments of doubtful peers that were too many")   \
 	X(tx_full, "times the tx ring was full")                          \
 	X(passed_thread, "frames passed to another thread")               \
 	X(pass_full, "frames dropped: that thread's ring was full")       \
@@ -149,7 +150,6 @@ struct dawn_stats {
 	X(tcp_gave_up, "connections whose peers answered no more, reset") \
 	X(tcp_rst_received, "connections reset by the peer")              \
 	X(tcp_challenge_ack, "challenge ACKs sent")                       \
-	X(rx_doubtful, "segments of doubtful peers that were too many")   \
 	X(conn_open, "control blocks made")                               \
 	X(conn_closed, "control blocks released")                         \
 	X(conn_share, "no memory: their source had its share")            \
