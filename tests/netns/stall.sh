@@ -56,8 +56,8 @@ honest() {
 
 start_dawnd --memory 32
 # One source: stopped at half of the memory, whatever it does.
-nsenter --net="/run/netns/$CLI" -- curl -sSf -m 120 --limit-rate 90k \
-	--interface "$HONEST" -o "$TMP/slow" "http://$SRV_IP/slow.bin" &
+nsenter --net="/run/netns/$CLI" -- "$here/steady.py" "$SRV_IP" "$HONEST" \
+	/slow.bin "$TMP/slow" 90000 &
 slow=$!
 begun() { [ -s "$TMP/slow" ]; }
 check "a slow download begins" wait_for 30 begun

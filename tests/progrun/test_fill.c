@@ -385,6 +385,13 @@ static void measure_all(uint32_t level)
 			cost[level][kind][i] = measure(kind, among[i]);
 }
 
+static double ratio(int kind, int i)
+{
+	const uint32_t *full = cost[LEVELS - 1][kind];
+
+	return (double)full[i] / cost[0][kind][i];
+}
+
 static void print_costs(void)
 {
 	static const char *const names[KINDS] = { "ACK", "short hit" };
@@ -398,10 +405,7 @@ static void print_costs(void)
 				      cost[i][k][1], cost[i][k][2]);
 	for (int k = 0; k < KINDS; k++)
 		print_message("# ratio 95 %% to 1 %%, %-9s %.2f  %.2f  %.2f\n",
-			      names[k],
-			      (double)cost[LEVELS - 1][k][0] / cost[0][k][0],
-			      (double)cost[LEVELS - 1][k][1] / cost[0][k][1],
-			      (double)cost[LEVELS - 1][k][2] / cost[0][k][2]);
+			      names[k], ratio(k, 0), ratio(k, 1), ratio(k, 2));
 }
 
 static void set_date(void)

@@ -37,7 +37,9 @@ struct rig {
 static uint64_t rig_clock_us;
 static uint8_t rig_tx[DAWN_XSK_CHUNK];
 
-/* All that reads a clock in this program sees ours. */
+/* All that reads a clock in this program sees ours. The C library's names are
+ * reserved ones.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	(void)id;
