@@ -4,7 +4,7 @@
 #
 # usage: run.sh [STAGE|TEST]...   default: all stages but fuzz
 #   unit asan build model epoll   as the caller
-#   progrun netns soak      as root; soak for SOAK_S (15) seconds
+#   progrun netns soak      as root; soak for SOAK_S (15) seconds of SOAK_SEED (1)
 #   kernels                 Debian's 6.1 in qemu
 #   after                   what looks at the other tests: they come before
 #   fuzz                    each target for FUZZ_S (10) seconds
@@ -113,6 +113,7 @@ start() { # TEST LOG: leaves with its exit code
 		set -- "$1" "$2" -max_total_time="${FUZZ_S:-10}" \
 			-seed_inputs="$(corpus "$1")"
 		;;
+	*/soak/*) set -- "$1" "$2" -s "${SOAK_SEED:-1}" ;; # the same each time
 	*/*) set -- "$1" "$2" ;;
 	esac
 	cmd+=("$(realpath "$1")" "${@:3}")
