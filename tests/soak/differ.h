@@ -68,6 +68,11 @@
  *           what is unacknowledged was sent again, a closed window was probed,
  *           and nothing else was sent. In such streams answers are not compared
  *           (the limit of challenge ACKs).
+ *  rtt      After a timeout the kernel measures every segment that was sent only
+ *           once, and a wait lies between; we measure one of a flight, and not
+ *           one sent while the rest was repaired. Both obey Karn (RFC 6298, 3),
+ *           but the kernel's timeout may come to be longer than a wait. There it
+ *           may be silent where we send again: once, and once as a probe.
  *  sack     Blocks are compared while there are at most three ranges; D-SACK
  *           blocks (RFC 2883) are set apart first. The kernel counts a held
  *           FIN as a byte of a block, we do not.

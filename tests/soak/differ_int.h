@@ -15,7 +15,8 @@
 	X(rst_edge) \
 	X(no_ts)    \
 	X(paws_ack) \
-	X(old_ack) X(wnd) X(future) X(dup_ack) X(no_ack) X(sws) X(cwnd) X(sack)
+	X(old_ack)  \
+	X(wnd) X(future) X(dup_ack) X(no_ack) X(sws) X(cwnd) X(rtt) X(sack)
 #define RULE_ENUM(name) RULE_##name,
 #define RULE_NAME(name) #name,
 enum rule { RULES(RULE_ENUM) RULE_COUNT };
@@ -35,6 +36,7 @@ struct run {
 	uint32_t first_wnd;
 	uint16_t wnd;
 	bool shut, done, aborted, wnd_apart, sent_apart, lossy, many_ranges;
+	bool late; /* a wait ended with data unacknowledged */
 	uint32_t last_key;
 	uint8_t copies[D_REL_MAX + D_LEN_MAX]; /* 1: as it is, 2: odd, of a
 						* byte sent in the window */
