@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "loader/cache.h"
+#include "user/io/clock.h"
 
 struct row {
 	uint32_t slot, gen, state, size, flags;
@@ -38,13 +39,11 @@ static const char *state_name(const struct row *r)
 
 static int64_t ttl_left_ms(uint64_t expires_ns)
 {
-	struct timespec t;
 	uint64_t now;
 
 	if (!expires_ns)
 		return -1;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	now = dawn_clock_ns(CLOCK_MONOTONIC_COARSE);
 	return expires_ns > now ? (int64_t)((expires_ns - now) / 1000000) : 0;
 }
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "loader/cli.h"
 #include "loader/commands.h"
+#include "user/io/clock.h"
 
 struct service {
 	struct dawn_service_key key;
@@ -243,11 +243,8 @@ static int show(struct view *v, bool json)
 					       ">RTT",  ">UNACKED" };
 	struct json_object *list;
 	struct dawn_table *t;
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	v->now_ms = (uint32_t)((uint64_t)now.tv_sec * 1000 +
-			       (uint64_t)now.tv_nsec / 1000000);
+	v->now_ms = (uint32_t)(dawn_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000);
 	read_services(v);
 	if (json) {
 		list = json_object_new_array();

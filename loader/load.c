@@ -21,6 +21,7 @@
 
 #include "loader/cli.h"
 #include "loader/commands.h"
+#include "user/io/clock.h"
 #include "user/io/netif.h"
 #include "user/io/xdp_load_record.h"
 
@@ -30,14 +31,6 @@
 static const char *const mode_names[] = { "auto", "native", "generic", NULL };
 
 /* ---- the guard of --confirm ---- */
-
-static uint64_t boottime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
-}
 
 static bool confirm_move(struct dawn_load_record *r, uint32_t to)
 {
@@ -61,7 +54,7 @@ static int guard_look(const char *ifname, uint64_t token)
 	    __atomic_load_n(&x.record->confirm, __ATOMIC_ACQUIRE) ==
 		    DAWN_CONFIRM_PENDING) {
 		verdict = 0;
-		if (boottime_ns() >= x.record->confirm_by_ns)
+		if (dawn_clock_ns(CLOCK_BOOTTIME) >= x.record->confirm_by_ns)
 			verdict = confirm_move(x.record, DAWN_CONFIRM_REVERTING)
 					  ? 1
 					  : -1;

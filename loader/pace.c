@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "user/io/clock.h"
+
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int signal)
@@ -28,8 +30,5 @@ bool dawn_interrupted(void)
 
 uint64_t dawn_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return dawn_clock_ns(CLOCK_MONOTONIC);
 }

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "loader/cli.h"
 #include "loader/commands.h"
+#include "user/io/clock.h"
 #include "user/io/xdp_load_record.h"
 
 #define ADDRESSES_MAX 64
@@ -36,18 +36,10 @@ static uint32_t program_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
-}
-
 /* Seconds until --confirm reverts; -1: it will not. */
 static int64_t reverts_in_s(const struct dawn_load_record *r)
 {
-	uint64_t now = clock_ns(CLOCK_BOOTTIME);
+	uint64_t now = dawn_clock_ns(CLOCK_BOOTTIME);
 
 	if (!r || r->confirm != DAWN_CONFIRM_PENDING)
 		return -1;
@@ -228,7 +220,7 @@ static void json_reactor(struct json_object *o, const struct dawn_xdp *x)
 {
 	struct json_object *r = json_object_new_object();
 	struct json_object *ages = json_object_new_array();
-	uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+	uint64_t now = dawn_clock_ns(CLOCK_MONOTONIC_COARSE);
 
 	put_bool(r, "alive", dawn_xdp_reactor_alive(x));
 	put_number(r, "incarnation", x->config->incarnation);

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "maps/proven.h"
 #include "user/app/date.h"
 #include "user/app/memory.h"
 #include "user/app/secret.h"
 #include "user/cache/kcache_xdp.h"
+#include "user/io/clock.h"
 #include "user/io/netif.h"
 
 #define ADDRESSES_MAX 64
@@ -210,12 +210,10 @@ void dawn_afxdp_refuse_new(struct dawn_afxdp *a)
 
 uint32_t dawn_afxdp_second(struct dawn_afxdp *a)
 {
-	struct timespec now;
+	uint64_t now_ms = dawn_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	(void)dawn_secret_renew(a->xdp.config, /* else with the next second */
-				(uint32_t)now.tv_sec * 1000 +
-					(uint32_t)(now.tv_nsec / 1000000));
+	/* If it fails, it does with the next second. */
+	(void)dawn_secret_renew(a->xdp.config, (uint32_t)now_ms);
 	return dawn_date_update(a->xdp.config);
 }
 

@@ -35,11 +35,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/cache/files_int.h"
 #include "user/cache/kcache.h"
+#include "user/io/clock.h"
 
 #define COUNT_SETS 1024 /* 32 kB with four ways */
 #define COUNT_WAYS 4
@@ -296,13 +296,8 @@ static bool slot_live(uint64_t word, uint32_t gen)
 
 static bool slot_expired(const struct dawn_slot *s)
 {
-	struct timespec now;
-
-	if (!s->expires_ns)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec >=
-	       s->expires_ns;
+	return s->expires_ns &&
+	       dawn_clock_ns(CLOCK_MONOTONIC_COARSE) >= s->expires_ns;
 }
 
 /* Copy a slot's response to g->buf. Another process may take the slot away

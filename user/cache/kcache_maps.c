@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/cache/kcache_int.h"
+#include "user/io/clock.h"
 
 struct maps {
 	struct dawn_kcache_fds fd;
@@ -124,11 +124,8 @@ static bool writer_alive(void *ctx, uint64_t writer)
 
 static uint64_t now_ns(void *ctx)
 {
-	struct timespec t;
-
 	(void)ctx;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return dawn_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 static void release(void *ctx)

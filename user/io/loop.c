@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/io/clock.h"
+
 #define BATCH_MAX           64
 #define TURNS_MAX           8
 #define POSTS_MAX           1024
@@ -67,10 +69,7 @@ struct dawn_loop {
 
 static uint64_t clock_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return dawn_clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 /* The wake-up descriptor is the one source without an owner: data.ptr NULL. */

@@ -27,9 +27,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "user/io/clock.h"
 #include "user/io/xdp_load_priv.h"
 
 static void init(struct dawn_xdp *x, const char *ifname)
@@ -63,11 +63,8 @@ void dawn_xdp_close(struct dawn_xdp *x)
 
 bool dawn_xdp_reactor_alive(const struct dawn_xdp *x)
 {
-	struct timespec now;
-	uint64_t ns;
+	uint64_t ns = dawn_clock_ns(CLOCK_MONOTONIC_COARSE);
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 	for (int q = 0; q < DAWN_QUEUES_MAX; q++) {
 		uint64_t beat = __atomic_load_n(
 			&x->config->queue[q].heartbeat_ns, __ATOMIC_RELAXED);
@@ -536,11 +533,8 @@ static int attach_some(struct dawn_xdp *x, const struct dawn_if *i,
 /* From now on: what the verifier took is not the operator's time. */
 static void begin_confirm(struct dawn_load_record *r, uint32_t confirm_s)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	r->confirm_by_ns = ((uint64_t)now.tv_sec + confirm_s) * 1000000000ULL +
-			   (uint64_t)now.tv_nsec;
+	r->confirm_by_ns =
+		dawn_clock_ns(CLOCK_BOOTTIME) + confirm_s * 1000000000ULL;
 }
 
 /* Everything after the checks. Whatever fails, the caller clears. */

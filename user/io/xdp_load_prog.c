@@ -14,6 +14,7 @@
 #include "maps/cache.h"
 #include "maps/proven.h"
 #include "maps/unacked.h"
+#include "user/io/clock.h"
 #include "user/io/xdp_load_priv.h"
 
 /* ---- what libbpf and the kernel say ---- */
@@ -209,18 +210,14 @@ static int pin_all(struct dawn_xdp *x, struct bpf_object *obj)
 static void fill_record(struct dawn_load_record *r, unsigned int ifindex,
 			const struct dawn_xdp_options *o)
 {
-	struct timespec now;
-
 	r->version = DAWN_RECORD_VERSION;
 	r->ifindex = ifindex;
 	r->loaded_unix_s = (uint64_t)time(NULL);
 	if (!o->confirm_s)
 		return;
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	r->confirm_token = o->confirm_token;
 	r->confirm_by_ns =
-		((uint64_t)now.tv_sec + o->confirm_s) * 1000000000ULL +
-		(uint64_t)now.tv_nsec;
+		dawn_clock_ns(CLOCK_BOOTTIME) + o->confirm_s * 1000000000ULL;
 	r->confirm = DAWN_CONFIRM_PENDING;
 }
 

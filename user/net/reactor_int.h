@@ -13,10 +13,10 @@
 #define DAWN_NET_REACTOR_INT_H
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "maps/cache.h"
 #include "maps/unacked.h"
+#include "user/io/clock.h"
 #include "user/net/flows.h"
 #include "user/net/frame.h"
 #include "user/net/reactor.h"
@@ -211,10 +211,7 @@ struct dawn_reactor {
 
 static inline uint64_t dawn_coarse_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return dawn_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000;
 }
 
 /* Both halves' milliseconds of an entry. */
