@@ -35,6 +35,7 @@
 #include "user/io/netwatch.h"
 #include "user/io/socket.h"
 #include "user/io/udp.h"
+#include "user/net/tcp.h"
 
 #define FILES_TICK_US 100000
 #define DRAIN_POLL_US 20000
@@ -328,6 +329,9 @@ static struct dawn_socket_tuning tuning(const struct dawn_options *o)
 		.ttl = (uint8_t)o->ttl,
 		.dscp = (uint8_t)o->dscp,
 		.keepalive_s = o->keepalive_s,
+		.keepalive_gap_s =
+			dawn_tcp_keepalive_gap_ms(o->keepalive_s * 1000) / 1000,
+		.keepalive_max = DAWN_TCP_KEEPALIVE_MAX,
 		.user_timeout_ms = o->user_timeout_s * 1000,
 	};
 }

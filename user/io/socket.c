@@ -13,9 +13,6 @@
 #include <unistd.h>
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
-/* As user/net/tcp.h has it. */
-#define PROBES      9
-#define PROBE_GAP_S 75
 
 static socklen_t wildcard(struct sockaddr_storage *ss, int family,
 			  uint16_t port)
@@ -81,17 +78,15 @@ static int set(int fd, int level, int name, uint32_t value)
 
 static int tune_tcp(int fd, const struct dawn_socket_tuning *t)
 {
-	uint32_t idle = t->keepalive_s;
 	int err = set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, t->user_timeout_ms);
 
-	if (err || !idle)
+	if (err || !t->keepalive_s)
 		return err;
-	err = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+	err = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, t->keepalive_s);
 	if (!err)
-		err = set(fd, IPPROTO_TCP, TCP_KEEPINTVL,
-			  idle < PROBE_GAP_S ? idle : PROBE_GAP_S);
+		err = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, t->keepalive_gap_s);
 	if (!err)
-		err = set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+		err = set(fd, IPPROTO_TCP, TCP_KEEPCNT, t->keepalive_max);
 	if (!err)
 		err = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	return err;

@@ -23,8 +23,9 @@ int dawn_socket_bind(int family, int type, uint16_t port);
 struct dawn_socket_tuning {
 	uint8_t ttl;              /* IPv6: hop limit */
 	uint8_t dscp;             /* < 64 */
-	uint32_t keepalive_s;     /* SOCK_STREAM: silence before a probe; 9
-				   * probes, 75 s apart or less */
+	uint32_t keepalive_s;     /* SOCK_STREAM: silence before a probe, */
+	uint32_t keepalive_gap_s; /* before the next, */
+	uint8_t keepalive_max;    /* and how many without an answer */
 	uint32_t user_timeout_ms; /* likewise: TCP_USER_TIMEOUT */
 };
 
