@@ -126,7 +126,7 @@ static __always_inline int send_single(struct xdp_md *ctx, struct work *w,
 		return -1;
 	r.seq = w->resp.seq;
 	r.ack = f->rcv_nxt;
-	r.wnd = window_field(f);
+	r.wnd = dawn_flow_window_field(f);
 	r.flags = DAWN_TCP_FLAG_ACK | DAWN_TCP_FLAG_PSH;
 	r.opt_len = put_flow_options(w, f);
 	l4_off = reply_l3(w) + ip_header_len(w);
@@ -182,7 +182,7 @@ static __always_inline void put_order_headers(struct work *w,
 	__u64 sum = 0;
 
 	r.ack = f->rcv_nxt;
-	r.wnd = window_field(f);
+	r.wnd = dawn_flow_window_field(f);
 	r.flags = 0;
 	r.opt_len = opt_len;
 	put_headers(w, 0, reply_tos(w));

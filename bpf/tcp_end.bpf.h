@@ -38,7 +38,7 @@ static __always_inline int input_rst(struct xdp_md *ctx, struct work *w,
 
 	if (!ahead)
 		return close_flow(w, DONE(ack_seen));
-	if (ahead < window_bytes(f))
+	if (ahead < dawn_flow_window(f))
 		return challenge(ctx, w, f);
 	return DROP(rst_unproven);
 }

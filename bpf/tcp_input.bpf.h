@@ -58,7 +58,7 @@ static __always_inline int check_unusual(const struct work *w,
 static __always_inline bool in_window(const struct work *w,
 				      const struct dawn_flow *f)
 {
-	__u32 window = window_bytes(f), ahead = w->seq - f->rcv_nxt;
+	__u32 window = dawn_flow_window(f), ahead = w->seq - f->rcv_nxt;
 
 	return ahead < window ||
 	       (w->payload_len && ahead + w->payload_len - 1 < window);
@@ -129,7 +129,7 @@ static __always_inline int input_elsewhere(struct xdp_md *ctx, struct work *w,
 	__s32 behind = seq_diff(f->rcv_nxt, w->seq);
 	__s32 len = w->payload_len + fin;
 
-	if (behind < 0 && w->seq - f->rcv_nxt >= window_bytes(f))
+	if (behind < 0 && w->seq - f->rcv_nxt >= dawn_flow_window(f))
 		return challenge(ctx, w, f); /* RFC 9293, 3.10.7.4 */
 	if (behind < 0)
 		return give_up(w, PUNT(tcp_out_of_order));
@@ -324,7 +324,7 @@ static __always_inline void note_sent(struct work *w, struct dawn_flow *f,
 	f->resp_kind = w->resp.kind;
 	f->flags &= ~DAWN_FLOW_RESENT;
 	f->last_sent_ms = w->now_ms;
-	f->rcv_adv = f->rcv_nxt + window_bytes(f);
+	f->rcv_adv = f->rcv_nxt + dawn_flow_window(f);
 	set_unacked(w, true);
 	count_slot_hit(w->resp.slot);
 	ADD(http_hit_segments, segments);

@@ -152,25 +152,6 @@ static __always_inline int send_bare(struct xdp_md *ctx, struct work *w,
 	return store_headers(ctx, w, off + l4_len);
 }
 
-/* The receive window, bytes: what both halves advertise when idle, or more if
- * the reactor did; its right edge does not go back (RFC 9293, SHLD-14). */
-static __always_inline __u32 window_bytes(const struct dawn_flow *f)
-{
-	__s32 window = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
-	__s32 left = f->rcv_adv - f->rcv_nxt;
-
-	return left > window ? left : window;
-}
-
-/* The same as the field of a segment. */
-static __always_inline __u16 window_field(const struct dawn_flow *f)
-{
-	__u32 shift = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
-	__u32 field = (window_bytes(f) + (1U << shift) - 1) >> shift;
-
-	return field < 0xffff ? field : 0xffff;
-}
-
 /* Options of a segment of a flow, into w->opt. Return: their length. */
 static __always_inline __u32 put_flow_options(struct work *w,
 					      const struct dawn_flow *f)
@@ -193,10 +174,10 @@ dawn_subprog int send_flow_bare(struct xdp_md *ctx, struct work *w,
 		return -1;
 	r.seq = seq;
 	r.ack = f->rcv_nxt;
-	r.wnd = window_field(f);
+	r.wnd = dawn_flow_window_field(f);
 	r.flags = flags;
 	r.opt_len = put_flow_options(w, f);
-	f->rcv_adv = f->rcv_nxt + window_bytes(f);
+	f->rcv_adv = f->rcv_nxt + dawn_flow_window(f);
 	return send_bare(ctx, w, &r);
 }
 

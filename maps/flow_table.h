@@ -15,6 +15,7 @@
 #define DAWN_MAPS_FLOW_TABLE_H
 
 #include "abi.h"
+#include "config.h"
 #include "owner.h"
 #include "siphash.h"
 
@@ -155,6 +156,26 @@ static __always_inline int dawn_flow_match(const struct dawn_flow *f,
 {
 	return f->rport == rport && f->service == service &&
 	       dawn_addr_equal(&f->raddr, raddr);
+}
+
+/* The receive window, bytes: what both halves advertise when idle, or more if
+ * the reactor did; its right edge does not go back (RFC 9293, SHLD-14). */
+static __always_inline __u32 dawn_flow_window(const struct dawn_flow *f)
+{
+	__s32 window = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
+	__s32 left = (__s32)(f->rcv_adv - f->rcv_nxt);
+
+	return (__u32)(left > window ? left : window);
+}
+
+/* The same as the field of a segment, host byte order; scaled up, so that the
+ * edge is not below. */
+static __always_inline __u16 dawn_flow_window_field(const struct dawn_flow *f)
+{
+	__u32 shift = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
+	__u32 field = (dawn_flow_window(f) + (1U << shift) - 1) >> shift;
+
+	return field < 0xffff ? (__u16)field : 0xffff;
 }
 
 #endif

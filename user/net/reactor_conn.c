@@ -362,19 +362,6 @@ void dawn_conn_reset_peer(struct dawn_reactor *r, const struct dawn_flow *e)
 	dawn_reactor_send_rst(r, &f);
 }
 
-/* The window as XDP would say it, see bpf/tcp_reply.bpf.h: its right edge must not
- * go back. */
-static uint16_t idle_window(const struct dawn_flow *e)
-{
-	uint32_t shift = e->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
-	int32_t least = shift ? DAWN_RCV_WND : UINT16_MAX;
-	int32_t left = (int32_t)(e->rcv_adv - e->rcv_nxt);
-	uint32_t window = (uint32_t)(left > least ? left : least);
-	uint32_t field = (window + (1U << shift) - 1) >> shift;
-
-	return field < UINT16_MAX ? (uint16_t)field : UINT16_MAX;
-}
-
 /* RFC 9293, 3.8.4: a number that was acknowledged before, no data. */
 bool dawn_conn_probe_peer(struct dawn_reactor *r, const struct dawn_flow *e)
 {
@@ -385,7 +372,7 @@ bool dawn_conn_probe_peer(struct dawn_reactor *r, const struct dawn_flow *e)
 		.flags = DAWN_TCP_ACK,
 		.seq = e->snd_nxt - 1,
 		.ack = e->rcv_nxt,
-		.wnd = idle_window(e),
+		.wnd = dawn_flow_window_field(e),
 		.has_ts = e->flags & DAWN_FLOW_TS,
 		.tsval = dawn_ms(r->now_us) + r->config->ts_offset,
 		.tsecr = e->ts_recent,
