@@ -16,8 +16,8 @@
 #define DAWN_FLOW_NONE     (-1)
 #define DAWN_FLOW_BUSY     (-2) /* another CPU is making entries there */
 #define DAWN_FLOW_FULL     (-3)
-#define DAWN_FLOW_DEFERRED (-5) /* full, but data may have a place */
 #define DAWN_FLOW_SPENT    (-4) /* the cookie has made a flow before */
+#define DAWN_FLOW_DEFERRED (-5) /* full, but data may have a place */
 
 static __always_inline struct dawn_flow_set *set_at(__u32 set)
 {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+// SPDX-License-Identifier: MIT OR Apache-2.0
 /* Files below a root, and whether they are still the same. The kernel resolves
  * their names with openat2 (RESOLVE_BENEATH), so that no symlink, and no rename
  * meanwhile, leads out.

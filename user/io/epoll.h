@@ -57,7 +57,8 @@ struct dawn_epoll_service {
 	uint16_t port;  /* host order; 0: any free one (tests) */
 };
 
-/* *service is borrowed, and read when a connection opens. Listen on 0.0.0.0 and on [::], each if the kernel has the family.
+/* *service is borrowed, and read when a connection opens. Listen on 0.0.0.0 and
+ * on [::], each if the kernel has the family.
  * Return: the port (> 0) or negative errno: -EADDRINUSE (see
  * dawn_port_owner()), -EACCES, -EAFNOSUPPORT (neither family). */
 int dawn_epoll_listen(struct dawn_epoll *t,

@@ -451,9 +451,9 @@ static void follow_mtu(struct dawn_reactor *r)
 /* Time limits of protocols, every 500 ms. */
 void dawn_reactor_tick(struct dawn_reactor *r)
 {
-	follow_mtu(r);
 	struct dawn_conn *c = dawn_conn_first(r), *next;
 
+	follow_mtu(r);
 	for (; c; c = next) {
 		next = dawn_conn_after(c);
 		dawn_conn_meter(c);

@@ -227,6 +227,7 @@ struct dawn_ring dawn_tcp_spare_snd(struct dawn_tcp *c);
 /* Lend other memory for the records, which are copied; the old is free then.
  * Return: 0, -EINVAL if the size is wrong or what is in use does not fit. */
 int dawn_tcp_recs_move(struct dawn_tcp *c, struct dawn_tcp_recs to);
+
 /* What the connection waits for. */
 enum dawn_tcp_wait {
 	DAWN_TCP_WAITS_DATA,   /* of the peer: nothing is left to send */

@@ -21,9 +21,10 @@
  *
  * snd_nxt is where sending goes on, snd_max the highest number ever sent. They
  * differ only by what has no record although it went out: the byte of a window
- * probe, or the end of the flight when records ran out. The byte of sequence number s is at s & (size - 1) of the
- * snd ring, and at (s + rcv_shift) & (size - 1) of the rcv ring. A FIN takes
- * the number after the last byte: snd_end ours, rcv_fin the peer's.
+ * probe, or the end of the flight when records ran out. The byte of sequence
+ * number s is at s & (size - 1) of the snd ring, and at (s + rcv_shift) &
+ * (size - 1) of the rcv ring. A FIN takes the number after the last byte:
+ * snd_end ours, rcv_fin the peer's.
  *
  * ## States
  *
@@ -347,8 +348,8 @@ void dawn_tcp_rec_add(struct dawn_tcp *c, uint32_t end, uint8_t flags,
 		      uint64_t now_us);
 /* Record k goes out again. */
 void dawn_tcp_rec_again(struct dawn_tcp *c, uint16_t k, uint64_t now_us);
-/* Cut k, which is not SACKED, in two at seq, which lies inside. Out of records, the end of the
- * flight is taken back: it counts as unsent. */
+/* Cut k, which is not SACKED, in two at seq, which lies inside. Out of records,
+ * the end of the flight is taken back: it counts as unsent. */
 void dawn_tcp_rec_split(struct dawn_tcp *c, uint16_t k, uint32_t seq);
 /* k, which is LOST, and the one behind it become one, if that is LOST too and
  * the last, and both have no more than max bytes: a FIN goes with its data. */

@@ -106,8 +106,8 @@ static void take_block(struct dawn_tcp *c, const struct dawn_tcp_sack *b,
 }
 
 /* A block that ends beyond what was sent is a lie, one that begins at or below
- * the ACK is old. A right one is taken whole; that its bytes are held is a hint all
- * the same (RFC 2018, 8): nothing is freed before it is acknowledged. */
+ * the ACK is old. A right one is taken whole; that its bytes are held is a hint
+ * all the same (RFC 2018, 8): nothing is freed before it is acknowledged. */
 void dawn_tcp_sack_input(struct dawn_tcp *c, struct tcp_ack *a)
 {
 	struct dawn_tcp_sack taken[DAWN_TCP_SACK_MAX] = { 0 };
