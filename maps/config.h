@@ -2,7 +2,8 @@
 /* config: one mmap-able element with everything XDP is told at run time.
  *
  * Writer: loader (all of it, once, before the program is attached), reactor
- * (date, heartbeat, taken, incarnation, flags, cookie secrets). Reader: XDP, reactor, dawn.
+ * (date, heartbeat, taken, incarnation, flags, cookie secrets). Readers: XDP, the
+ * reactor, dawn.
  * All zero (as bpftool leaves it): pings and Pongs work, TCP is passed to the
  * kernel. Memory: two pages.
  */
@@ -28,8 +29,9 @@
 
 /* Constants of our side of every connection, in either half. */
 #define DAWN_RCV_WSCALE 7
-/* The window both halves advertise when idle, bytes. */
-#define DAWN_RCV_WND  262144U
+/* The window both halves advertise when idle, bytes: one that can be kept for
+ * many (user/net/rings.h); it grows with the connection's use. */
+#define DAWN_RCV_WND  65536U
 #define DAWN_MSS_IPV4 1460 /* advertised; fits one UMEM frame */
 #define DAWN_MSS_IPV6 1440
 #define DAWN_TTL      64

@@ -31,7 +31,7 @@ for i in {10..24} 30; do
 done
 truncate -s 4G "$ROOT/huge"
 truncate -s 30M "$ROOT/shrinks"
-start_dawnd --memory 32
+start_dawnd --memory 9
 
 mkfifo "$TMP/go"
 in_cli "$here/abort.py" slow "$SRV_IP" /shrinks <"$TMP/go" >"$TMP/slow.log" &
@@ -49,7 +49,7 @@ check "pipelines that end with a RST" in_cli "$here/abort.py" pipeline \
 	"$SRV_IP" 100
 check "nothing is left of them" wait_for 5 all_closed "$before"
 
-# 62 connections fit: four of each source, and one more of each.
+# 66 connections fit: four of each source, and one more of some.
 in_cli "$here/abort.py" hold /huge 6 "$SRV_IP" 5 198.18.0.{10..24} \
 	>"$TMP/hold.log" &
 client=$!

@@ -9,7 +9,7 @@ here=$(dirname "$0")
 # shellcheck source=tests/netns/daemon.sh
 . "$here/daemon.sh"
 
-MEMORY_MB=32 # 62 connections
+MEMORY_MB=9 # 66 connections
 HONEST=198.18.0.99
 PORT=5555
 EVIL=198.19.0.1 # and 15 that follow; the kernel's own

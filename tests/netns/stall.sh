@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Memory for connections is short: 32 MB hold 62. Peers that make no progress
+# Memory for connections is short: 9 MB hold 66. Peers that make no progress
 # hold on to it; those that do must neither lose theirs nor be kept out.
 here=$(dirname "$0")
 # shellcheck source=tests/netns/lib.sh
@@ -54,7 +54,7 @@ honest() {
 	check "$1: whole" cmp "$TMP/got" "$ROOT/big.bin"
 }
 
-start_dawnd --memory 32
+start_dawnd --memory 9
 # One source: stopped at half of the memory, whatever it does.
 nsenter --net="/run/netns/$CLI" -- "$here/steady.py" "$SRV_IP" "$HONEST" \
 	/slow.bin "$TMP/slow" 90000 &
@@ -66,7 +66,7 @@ shared() { [ "$(counter conn_share)" -ge 1 ]; }
 check "one source gets no more than its share" wait_for 30 shared
 # A client that is short of CPU may lose a segment instead of closing its window.
 check "its own are evicted for it" wait_for 30 evicted 1 window reader
-at_least "connections held, of 62: room left" 20 $((62 - $(held)))
+at_least "connections held, of 66: room left" 20 $((66 - $(held)))
 honest "one source"
 end window
 
@@ -86,7 +86,7 @@ check "who writes slowly is evicted" wait_for 30 evicted 1 writer
 end writer
 begin closer 160 "${SOURCES[@]}"
 # One buffer each, the other went back: there are more of them.
-check "more than 62 are held" wait_for 30 holds 110
+check "more than 66 are held" wait_for 30 holds 110
 honest "twenty sources do not close"
 check "who only has to close goes first" wait_for 30 evicted 1 closing
 end closer

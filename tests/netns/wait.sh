@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# More requests at once than memory for connections holds: 32 MB hold 62, of one
-# source 31. The others wait in the reactor (user/net/reactor_wait.c), and are
+# More requests at once than memory for connections holds: 9 MB hold 66, of one
+# source 33. The others wait in the reactor (user/net/reactor_wait.c), and are
 # served when there is room, not at their clients' next retransmission.
 # CONNS=1000: of one source, at most 1,024.
 here=$(dirname "$0")
@@ -80,20 +80,20 @@ ask() {
 }
 
 declare -A GO CLIENT
-start_dawnd --memory 32
+start_dawnd --memory 9
 ask "one source" 1 "$CONNS" "$CLI_IP"
 ask "twenty sources" 1 "$CONNS" "${SOURCES[@]}"
 check "nothing is left of them" wait_for 30 all_closed
 
 # All memory is lent, to connections that stand still: they go after 3 s. (On a
 # slow machine these are over by now, and nobody has to wait.)
-begin hold /big.bin 62 "${SOURCES[@]}"
+begin hold /big.bin 66 "${SOURCES[@]}"
 check "all memory is lent" wait_for 30 held 60
 ask "behind who does nothing" 0 60 "${SOURCES[@]}"
 end hold
 
 # They left before there was room: more than fit, even if all others go for them.
-begin hold /big.bin 62 "${SOURCES[@]}"
+begin hold /big.bin 66 "${SOURCES[@]}"
 check "all memory is lent" wait_for 30 held 60
 waited=$(counter conn_wait)
 begin leave /huge 100 "${SOURCES[@]}"

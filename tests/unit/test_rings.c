@@ -12,7 +12,7 @@
 
 #define MIN   DAWN_RING_MIN
 #define UNIT  dawn_ring_bytes(DAWN_RING_MIN)
-#define COUNT 64
+#define COUNT 256
 
 static int setup(void **state)
 {
@@ -77,14 +77,17 @@ static void big_ones_count(void **state)
 	struct dawn_rings *r = *state;
 	uint8_t *a = dawn_rings_get(r, DAWN_RING_MAX);
 	uint8_t *b = dawn_rings_get(r, DAWN_RING_MAX);
+	uint32_t left =
+		(uint32_t)(COUNT - (2 * dawn_ring_bytes(DAWN_RING_MAX) + UNIT -
+				    1) / UNIT);
 
 	assert_non_null(a);
 	assert_non_null(b);
 	assert_int_equal(r->used, 2 * dawn_ring_bytes(DAWN_RING_MAX));
 	touch(a, DAWN_RING_MAX);
 	touch(b, DAWN_RING_MAX);
-	assert_true(dawn_rings_room(r, 32));
-	assert_false(dawn_rings_room(r, 33));
+	assert_true(dawn_rings_room(r, left));
+	assert_false(dawn_rings_room(r, left + 1));
 	dawn_rings_put(r, a, DAWN_RING_MAX);
 	dawn_rings_put(r, b, DAWN_RING_MAX);
 	assert_int_equal(r->used, 0);
@@ -110,6 +113,8 @@ static void big_ones_are_given_back(void **state)
 static void warm_ones_make_room(void **state)
 {
 	struct dawn_rings *r = *state;
+	uint64_t left =
+		COUNT - (dawn_ring_bytes(DAWN_RING_MAX) + UNIT - 1) / UNIT;
 	uint8_t *mem[COUNT], *big;
 	size_t full;
 
@@ -125,7 +130,7 @@ static void warm_ones_make_room(void **state)
 	touch(big, DAWN_RING_MAX);
 	assert_true(resident() <= full + UNIT);
 	/* The cold ones serve again. */
-	for (int i = 0; i < COUNT - 16; i++) {
+	for (uint64_t i = 0; i < left; i++) {
 		mem[i] = dawn_rings_get(r, MIN);
 		assert_non_null(mem[i]);
 		touch(mem[i], MIN);
@@ -134,6 +139,62 @@ static void warm_ones_make_room(void **state)
 	assert_true(resident() <= full + UNIT);
 	dawn_rings_put(r, big, DAWN_RING_MAX);
 	assert_non_null(dawn_rings_get(r, MIN));
+}
+
+/* Sizes that connections come to in one answer cost no system call again. */
+static void middle_ones_are_kept(void **state)
+{
+	struct dawn_rings *r = *state;
+
+	for (uint32_t size = 2 * MIN; size <= DAWN_RING_WARM; size *= 2) {
+		uint8_t *a = dawn_rings_get(r, size);
+		uint8_t *b = dawn_rings_get(r, size);
+
+		assert_non_null(a);
+		assert_non_null(b);
+		touch(a, size);
+		touch(b, size);
+		dawn_rings_put(r, a, size);
+		dawn_rings_put(r, b, size);
+		assert_ptr_equal(dawn_rings_get(r, size), b);
+		assert_ptr_equal(dawn_rings_get(r, size), a);
+		dawn_rings_put(r, a, size);
+		dawn_rings_put(r, b, size);
+	}
+	assert_int_equal(r->used, 0);
+}
+
+/* They count: what others take, they lose, before the small ones do. */
+static void middle_ones_make_room(void **state)
+{
+	struct dawn_rings *r = *state;
+	uint8_t *big[COUNT * (MIN + DAWN_RING_EXTRA(MIN)) /
+		     (DAWN_RING_WARM + DAWN_RING_EXTRA(DAWN_RING_WARM))];
+	int count = sizeof(big) / sizeof(big[0]);
+	uint8_t *small = dawn_rings_get(r, MIN);
+	size_t full;
+
+	touch(small, MIN);
+	dawn_rings_put(r, small, MIN);
+	for (int i = 0; i < count; i++) {
+		big[i] = dawn_rings_get(r, DAWN_RING_WARM);
+		assert_non_null(big[i]);
+		touch(big[i], DAWN_RING_WARM);
+	}
+	assert_null(dawn_rings_get(r, DAWN_RING_WARM));
+	full = resident();
+	for (int i = 0; i < count; i++)
+		dawn_rings_put(r, big[i], DAWN_RING_WARM);
+	assert_true(resident() >= full - UNIT);
+	for (int i = 0; i < COUNT; i++) {
+		uint8_t *mem = dawn_rings_get(r, MIN);
+
+		assert_non_null(mem);
+		assert_true(i || mem == small);
+		touch(mem, MIN);
+	}
+	assert_null(dawn_rings_get(r, MIN));
+	assert_true(resident() <= full + DAWN_RING_WARM);
 }
 
 /* Last in, first out: the pages in use stay few. */
@@ -194,7 +255,7 @@ static void window_fits_rx_ring(void **state)
 	} cases[] = {
 		{ 4096, 1448, 2 << 20 },  { 2048, 1448, 1 << 20 },
 		{ 8192, 1448, 4 << 20 },  { 32768, 1448, 4 << 20 },
-		{ 512, 1448, 256 << 10 }, { 64, 1448, 256 << 10 },
+		{ 512, 1448, 256 << 10 }, { 64, 1448, 64 << 10 },
 		{ 2048, 524, 512 << 10 }, { 2048, 3600, 2 << 20 },
 		{ 8192, 1024, 4 << 20 },  { 8192, 1023, 2 << 20 },
 	};
@@ -214,6 +275,8 @@ int main(void)
 		T(big_ones_count),
 		T(big_ones_are_given_back),
 		T(warm_ones_make_room),
+		T(middle_ones_are_kept),
+		T(middle_ones_make_room),
 		T(warm_first),
 		T(random_use),
 		cmocka_unit_test(window_fits_rx_ring),

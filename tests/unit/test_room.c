@@ -329,10 +329,10 @@ static void offered_window(void **state)
 		{ 1, DAWN_RING_MIN, DAWN_RING_MIN, 0 },
 		{ 1, DAWN_RING_MIN + 1, 2 * DAWN_RING_MIN, 0 },
 		{ 1, DAWN_RING_MAX + 1, DAWN_RING_MIN, 0 }, /* not noted */
-		{ 2, DAWN_RING_MAX, DAWN_RING_MAX, 0 },
+		{ 2, 16 * DAWN_RING_MIN, 16 * DAWN_RING_MIN, 0 },
 		{ 2, 2 * DAWN_RING_MIN, 2 * DAWN_RING_MIN, 0 },
 		{ 2, 2 * DAWN_RING_MIN, DAWN_RING_MIN, 1 }, /* a quarter */
-		{ 3, DAWN_RING_MAX, DAWN_RING_MIN, 2 },     /* half of all */
+		{ 3, 16 * DAWN_RING_MIN, DAWN_RING_MIN, 2 }, /* half of all */
 	};
 	struct rig *t = *state;
 	struct dawn_conn *c;

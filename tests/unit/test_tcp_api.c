@@ -56,7 +56,7 @@ static int setup(void **state)
 		.snd_una = 77,
 		.snd_wnd = 1U << 22,
 		.rcv_nxt = 99,
-		.rcv_adv = 99 + 262144,
+		.rcv_adv = 99 + DAWN_RCV_WND,
 		.cwnd = 1U << 24,
 		.last_sent_ms = 1000,
 		.srtt_us = 1000,

@@ -371,7 +371,8 @@ static void sim_open(struct sim *s)
 	base[1] = 0U - rnd(s, s->p->bytes[1]);
 	for (int i = 0; i < 2; i++) {
 		struct side *me = &s->side[i];
-		uint32_t wnd = s->p->flags & DAWN_FLOW_WSCALE ? 262144 : 65535;
+		uint32_t wnd = s->p->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND
+							      : 65535;
 		struct dawn_flow f = {
 			.state = DAWN_TCP_ESTABLISHED,
 			.flags = s->p->flags,

@@ -334,7 +334,8 @@ static void script_flow(struct script *s)
 	f->snd_wnd = opt_num(s, "wnd", 65535);
 	f->rcv_adv =
 		f->rcv_nxt +
-		opt_num(s, "adv", f->flags & DAWN_FLOW_WSCALE ? 262144 : 65535);
+		opt_num(s, "adv",
+			f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 65535);
 	f->srtt_us = opt_num(s, "srtt", 100000);
 	f->rttvar_us = opt_num(s, "rttvar", 25000);
 	f->cwnd = opt_num(s, "cwnd", 10000);

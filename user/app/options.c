@@ -195,7 +195,7 @@ static const struct option_row rows[] = {
 	  KIND_U32,
 	  AT(memory_mb),
 	  "MB",
-	  "for buffers of connections over AF_XDP, 0.5 MB each (a quarter of "
+	  "for buffers of connections over AF_XDP, 140 kB each (a quarter of "
 	  "what is available, at most 256)",
 	  1,
 	  1 << 20,

@@ -73,7 +73,7 @@
  *
  * ## Limits
  *
- * Connections at once: memory_bytes / 530 kB a thread. Beyond it, one that makes
+ * Connections at once: memory_bytes / 140 kB a thread. Beyond it, one that makes
  * no progress is evicted (reactor_room.c); if there is none, the flow goes back
  * and its request waits (reactor_wait.c). Frames larger than a UMEM
  * chunk never arrive. RSTs outside of connections: 500 a second.

@@ -2,8 +2,9 @@
 /* See rings.h. The smallest rings are carved from one mapping as large as the
  * cap; pages come when they are touched. Three kinds of free ones: fresh (above
  * a mark), warm (with pages), cold (without, after madvise()). A bigger ring is
- * a mapping of its own; if it and the warm ones do not fit the cap together,
- * warm ones become cold.
+ * a mapping of its own; a warm one begins with the address of the next. If what
+ * is to be lent and the warm ones do not fit the cap together, warm ones become
+ * cold, the biggest first.
  */
 #include "user/net/rings.h"
 
@@ -35,8 +36,39 @@ int dawn_rings_create(struct dawn_rings *r, uint64_t cap)
 	return r->next && r->mem ? 0 : -ENOMEM;
 }
 
+/* Index in big[] of a size that is neither the smallest nor above
+ * DAWN_RING_WARM. */
+static int big_index(uint32_t size)
+{
+	return __builtin_ctz(size) - __builtin_ctz(DAWN_RING_MIN) - 1;
+}
+
+static uint64_t big_bytes(int k)
+{
+	return dawn_ring_bytes(DAWN_RING_MIN << (k + 1));
+}
+
+static uint8_t *big_pop(struct dawn_rings *r, int k)
+{
+	uint8_t *mem = r->big[k];
+
+	memcpy(&r->big[k], mem, sizeof(mem));
+	r->warm_bytes -= big_bytes(k);
+	return mem;
+}
+
+static void big_push(struct dawn_rings *r, int k, uint8_t *mem)
+{
+	memcpy(mem, &r->big[k], sizeof(mem));
+	r->big[k] = mem;
+	r->warm_bytes += big_bytes(k);
+}
+
 void dawn_rings_destroy(struct dawn_rings *r)
 {
+	for (int k = 0; k < DAWN_RING_BIGS; k++)
+		while (r->big[k])
+			(void)munmap(big_pop(r, k), big_bytes(k));
 	if (r->mem)
 		munmap(r->mem, r->mem_bytes);
 	free(r->next);
@@ -62,30 +94,58 @@ static uint8_t *ring_at(const struct dawn_rings *r, uint32_t i)
 	return r->mem + i * dawn_ring_bytes(DAWN_RING_MIN);
 }
 
+static uint32_t ring_number(const struct dawn_rings *r, const uint8_t *mem)
+{
+	return (uint32_t)((size_t)(mem - r->mem) /
+			  dawn_ring_bytes(DAWN_RING_MIN));
+}
+
+static uint8_t *warm_pop(struct dawn_rings *r)
+{
+	r->warm_bytes -= dawn_ring_bytes(DAWN_RING_MIN);
+	return ring_at(r, pop(r, &r->warm));
+}
+
+static void cool_one(struct dawn_rings *r)
+{
+	uint8_t *mem;
+
+	for (int k = DAWN_RING_BIGS; k-- > 0;) {
+		if (!r->big[k])
+			continue;
+		(void)munmap(big_pop(r, k), big_bytes(k));
+		return;
+	}
+	mem = warm_pop(r);
+	(void)madvise(mem, dawn_ring_bytes(DAWN_RING_MIN), MADV_DONTNEED);
+	push(r, &r->cold, ring_number(r, mem));
+}
+
 /* Until `bytes` more fit beside the warm ones. */
 static void cool(struct dawn_rings *r, uint64_t bytes)
 {
-	uint64_t each = dawn_ring_bytes(DAWN_RING_MIN);
-
-	while (r->warm_count &&
-	       r->used + r->warm_count * each + bytes > r->cap) {
-		uint32_t i = pop(r, &r->warm);
-
-		(void)madvise(ring_at(r, i), each, MADV_DONTNEED);
-		r->warm_count--;
-		push(r, &r->cold, i);
-	}
+	while (r->warm_bytes && r->used + r->warm_bytes + bytes > r->cap)
+		cool_one(r);
 }
 
 static uint8_t *get_small(struct dawn_rings *r)
 {
-	if (r->warm != NONE) {
-		r->warm_count--;
-		return ring_at(r, pop(r, &r->warm));
-	}
+	if (r->warm != NONE)
+		return warm_pop(r);
+	cool(r, dawn_ring_bytes(DAWN_RING_MIN));
 	if (r->cold != NONE)
 		return ring_at(r, pop(r, &r->cold));
 	return r->fresh < r->count ? ring_at(r, r->fresh++) : NULL;
+}
+
+static uint8_t *get_big(struct dawn_rings *r, uint32_t size)
+{
+	int k = big_index(size);
+
+	if (size <= DAWN_RING_WARM && r->big[k])
+		return big_pop(r, k);
+	cool(r, dawn_ring_bytes(size));
+	return map_memory(dawn_ring_bytes(size));
 }
 
 uint8_t *dawn_rings_get(struct dawn_rings *r, uint32_t size)
@@ -95,12 +155,7 @@ uint8_t *dawn_rings_get(struct dawn_rings *r, uint32_t size)
 
 	if (r->used + bytes > r->cap)
 		return NULL;
-	if (size == DAWN_RING_MIN) {
-		mem = get_small(r);
-	} else {
-		cool(r, bytes);
-		mem = map_memory(bytes);
-	}
+	mem = size == DAWN_RING_MIN ? get_small(r) : get_big(r, size);
 	if (mem)
 		r->used += bytes;
 	return mem;
@@ -114,8 +169,10 @@ void dawn_rings_put(struct dawn_rings *r, uint8_t *mem, uint32_t size)
 		return;
 	r->used -= bytes;
 	if (size == DAWN_RING_MIN) {
-		push(r, &r->warm, (uint32_t)((size_t)(mem - r->mem) / bytes));
-		r->warm_count++;
+		push(r, &r->warm, ring_number(r, mem));
+		r->warm_bytes += bytes;
+	} else if (size <= DAWN_RING_WARM) {
+		big_push(r, big_index(size), mem);
 	} else {
 		munmap(mem, bytes);
 	}

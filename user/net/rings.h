@@ -3,9 +3,9 @@
  * DAWN_RING_MIN to DAWN_RING_MAX, under one cap. One thread's own.
  *
  * What is lent, and what was given back but is still warm, never exceeds the
- * cap together. Smallest rings are kept warm, last in, first out: a connection
- * that comes for one request costs no system call. Bigger ones are rare; their
- * pages go back to the system at once.
+ * cap together. Rings up to DAWN_RING_WARM are kept warm, last in, first out: a
+ * connection that comes for one request costs no system call. Bigger ones are
+ * rare; their pages go back to the system at once.
  */
 #ifndef DAWN_NET_RINGS_H
 #define DAWN_NET_RINGS_H
@@ -14,14 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DAWN_RING_MIN (256U << 10)
-#define DAWN_RING_MAX (4U << 20)
+#define DAWN_RING_MIN  (64U << 10)
+#define DAWN_RING_WARM (512U << 10)
+#define DAWN_RING_MAX  (4U << 20)
+/* Sizes that are kept warm, beside the smallest. */
+#define DAWN_RING_BIGS 3
+_Static_assert(DAWN_RING_MIN << DAWN_RING_BIGS == DAWN_RING_WARM, "its log");
 
-/* Behind a ring's bytes lies 1/64 of its size more, for what the engine
- * remembers of segments in flight: 16 bytes for each 1024 of the ring. At an
- * MSS of 1460 it needs two thirds of them; with less than 1024, or many small
- * writes, they run out before the ring is full, and an ACK is waited for. */
-#define DAWN_RING_EXTRA(size) ((size) / 64)
+/* Behind a ring's bytes lies 1/64 of its size more, a page at least (so that
+ * each ring has its own), for what the engine remembers of segments in flight:
+ * 16 bytes for each 1024 of a big ring, 256 of the smallest. At an MSS of 1460 it
+ * needs two thirds of them; with less than 1024, or many small writes, they run
+ * out before a big ring is full, and an ACK is waited for. */
+#define DAWN_RING_PAGE 4096U
+#define DAWN_RING_EXTRA(size) \
+	((size) / 64 < DAWN_RING_PAGE ? DAWN_RING_PAGE : (size) / 64)
 
 static inline uint64_t dawn_ring_bytes(uint32_t size)
 {
@@ -37,7 +44,8 @@ struct dawn_rings {
 	uint32_t fresh; /* from here on never used */
 	uint32_t warm;  /* heads: have pages; have none */
 	uint32_t cold;
-	uint32_t warm_count;
+	uint8_t *big[DAWN_RING_BIGS]; /* warm ones of twice the size, ... */
+	uint64_t warm_bytes;          /* of all sizes */
 };
 
 /* Return: 0 or -ENOMEM; destroy is due in either case. */
