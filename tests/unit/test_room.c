@@ -267,7 +267,9 @@ static void refusal_forgotten(void **state)
 	for (uint32_t i = 0; i < CONNS; i++)
 		add(t, &two, i % 16 + 1);
 	assert_int_equal(dawn_room_for(&p, &t->r, &from, true), -ENOMEM);
-	dawn_conn_release(t->r.list[DAWN_CONN_WORKING].last, DAWN_CLOSE_DONE);
+	dawn_conn_release(
+		TAILQ_LAST(&t->r.list[DAWN_CONN_WORKING], dawn_conn_list),
+		DAWN_CLOSE_DONE);
 	add(t, &two, 2); /* its third */
 	assert_false(dawn_room_refuses(&t->r, NULL));
 	assert_int_equal(dawn_room_for(&p, &t->r, &from, true), 0);
@@ -331,7 +333,7 @@ static void offered_window(void **state)
 		{ 1, DAWN_RING_MAX + 1, DAWN_RING_MIN, 0 }, /* not noted */
 		{ 2, 16 * DAWN_RING_MIN, 16 * DAWN_RING_MIN, 0 },
 		{ 2, 2 * DAWN_RING_MIN, 2 * DAWN_RING_MIN, 0 },
-		{ 2, 2 * DAWN_RING_MIN, DAWN_RING_MIN, 1 }, /* a quarter */
+		{ 2, 2 * DAWN_RING_MIN, DAWN_RING_MIN, 1 },  /* a quarter */
 		{ 3, 16 * DAWN_RING_MIN, DAWN_RING_MIN, 2 }, /* half of all */
 	};
 	struct rig *t = *state;
@@ -366,7 +368,9 @@ static void fill(struct rig *t)
 
 static void free_one(struct rig *t)
 {
-	dawn_conn_release(t->r.list[DAWN_CONN_WORKING].last, DAWN_CLOSE_DONE);
+	dawn_conn_release(
+		TAILQ_LAST(&t->r.list[DAWN_CONN_WORKING], dawn_conn_list),
+		DAWN_CLOSE_DONE);
 }
 
 static uint32_t ask(struct rig *t, uint32_t source)
@@ -513,7 +517,7 @@ static void in_order(void **state)
 	assert_int_equal(t->stats.conn_share, 1);
 	for (int i = 1; i < 3; i++) {
 		/* one of those that came last, not of source 50 */
-		dawn_conn_release(t->r.list[DAWN_CONN_WORKING].first,
+		dawn_conn_release(TAILQ_FIRST(&t->r.list[DAWN_CONN_WORKING]),
 				  DAWN_CLOSE_DONE);
 		if (i == 2) /* was the one just served */
 			assert_null(dawn_conn_find(&t->r, flow[1]));
@@ -521,7 +525,9 @@ static void in_order(void **state)
 		assert_non_null(dawn_conn_find(&t->r, flow[i]));
 		assert_null(dawn_conn_find(&t->r, flow[0]));
 	}
-	dawn_conn_release(t->r.list[DAWN_CONN_WORKING].last, DAWN_CLOSE_DONE);
+	dawn_conn_release(
+		TAILQ_LAST(&t->r.list[DAWN_CONN_WORKING], dawn_conn_list),
+		DAWN_CLOSE_DONE);
 	assert_true(dawn_wait_serve(&t->r));
 	assert_non_null(dawn_conn_find(&t->r, flow[0]));
 	assert_int_equal(t->stats.conn_share, 1); /* not for each look */

@@ -13,6 +13,7 @@
 #define DAWN_NET_REACTOR_INT_H
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "maps/cache.h"
 #include "maps/unacked.h"
@@ -51,9 +52,9 @@ struct dawn_peers {
 /* Requests that wait for memory: reactor_wait.c. */
 struct dawn_waiter;
 struct dawn_waiting {
-	struct dawn_waiter *mem, *free;
-	struct dawn_waiter *first, *last;
-	struct dawn_waiter **hash; /* by flow */
+	struct dawn_waiter *mem;
+	TAILQ_HEAD(dawn_waiters, dawn_waiter) queue, free; /* by coming */
+	struct dawn_waiter **hash;                         /* by flow */
 	uint8_t *frames;
 	uint32_t count;
 	uint64_t look_us;            /* the last look at all */
@@ -70,10 +71,7 @@ enum dawn_conn_class {
 	DAWN_CONN_CLASSES,
 };
 
-/* By last progress, newest first. */
-struct dawn_conn_list {
-	struct dawn_conn *first, *last;
-};
+TAILQ_HEAD(dawn_conn_list, dawn_conn);
 
 /* A connection while it is ours.
  *
@@ -86,9 +84,8 @@ struct dawn_conn {
 	struct dawn_stream stream; /* first: operations get its address */
 	struct dawn_reactor *r;
 	struct dawn_conn *hash_next;
-	struct dawn_conn *prev, *next; /* of its class; free list by `next` */
-	struct dawn_conn *active_next;
-	struct dawn_conn *active_prev; /* doubtful ones only */
+	TAILQ_ENTRY(dawn_conn) of_class; /* or of the free ones */
+	TAILQ_ENTRY(dawn_conn) to_pump;
 	struct dawn_timer timer;
 	uint32_t flow;
 	uint64_t word; /* the owner word we hold */
@@ -160,8 +157,8 @@ struct dawn_reactor {
 	size_t pool_bytes;
 	uint32_t conn_max; /* control blocks */
 	_Atomic uint32_t conn_count;
-	struct dawn_conn *free;
-	struct dawn_conn_list list[DAWN_CONN_CLASSES];
+	struct dawn_conn_list free;
+	struct dawn_conn_list list[DAWN_CONN_CLASSES]; /* last progress first */
 	struct dawn_rings rings;
 	struct dawn_peers peers;
 	struct dawn_waiting waiting;
@@ -170,9 +167,8 @@ struct dawn_reactor {
 	uint64_t full_us;
 	struct dawn_conn **hash;
 	uint32_t hash_mask;
-	struct dawn_conn *active_first, *active_last;
-	struct dawn_conn_list doubtful; /* by active_prev, active_next */
-	uint32_t doubtful_tokens;       /* segments that they may have */
+	struct dawn_conn_list active, doubtful; /* to be pumped */
+	uint32_t doubtful_tokens; /* segments that they may have */
 	uint64_t doubtful_us;
 	uint64_t sent_us; /* the last turn that had segments for others */
 
@@ -238,16 +234,18 @@ static inline uint32_t dawn_reactor_mtu(const struct dawn_reactor *r)
  * front of its class if the next was taken before. */
 static inline struct dawn_conn *dawn_conn_first(const struct dawn_reactor *r)
 {
-	return r->list[DAWN_CONN_WORKING].first
-		       ? r->list[DAWN_CONN_WORKING].first
-		       : r->list[DAWN_CONN_CLOSING].first;
+	struct dawn_conn *c = TAILQ_FIRST(&r->list[DAWN_CONN_WORKING]);
+
+	return c ? c : TAILQ_FIRST(&r->list[DAWN_CONN_CLOSING]);
 }
 
 static inline struct dawn_conn *dawn_conn_after(const struct dawn_conn *c)
 {
-	if (c->next || c->class == DAWN_CONN_CLOSING)
-		return c->next;
-	return c->r->list[DAWN_CONN_CLOSING].first;
+	struct dawn_conn *next = TAILQ_NEXT(c, of_class);
+
+	if (next || c->class == DAWN_CONN_CLOSING)
+		return next;
+	return TAILQ_FIRST(&c->r->list[DAWN_CONN_CLOSING]);
 }
 
 /* reactor_pool.c */

@@ -30,12 +30,6 @@ static size_t conn_stride(void)
 	       (dawn_tcp_sizeof() + 63) / 64 * 64;
 }
 
-static void free_put(struct dawn_reactor *r, struct dawn_conn *c)
-{
-	c->next = r->free;
-	r->free = c;
-}
-
 static int map_pool(struct dawn_reactor *r)
 {
 	r->pool_bytes = conn_stride() * r->conn_max;
@@ -50,7 +44,7 @@ static int map_pool(struct dawn_reactor *r)
 			(void *)(r->pool + (size_t)i * conn_stride());
 
 		c->tcp = (void *)((uint8_t *)c + (sizeof(*c) + 63) / 64 * 64);
-		free_put(r, c);
+		TAILQ_INSERT_HEAD(&r->free, c, of_class);
 	}
 	return 0;
 }
@@ -62,6 +56,11 @@ int dawn_conn_pool_create(struct dawn_reactor *r, uint64_t memory_bytes)
 	uint32_t buckets = 64;
 	int err;
 
+	TAILQ_INIT(&r->free);
+	TAILQ_INIT(&r->active);
+	TAILQ_INIT(&r->doubtful);
+	for (int i = 0; i < DAWN_CONN_CLASSES; i++)
+		TAILQ_INIT(&r->list[i]);
 	r->conn_max = n < CONNS_MIN ? CONNS_MIN : (uint32_t)n;
 	while (buckets < r->conn_max * 2)
 		buckets *= 2;
@@ -152,8 +151,9 @@ int dawn_conn_lend(struct dawn_conn **out, struct dawn_reactor *r,
 	err = dawn_room_for(&peer, r, &f->raddr, evict);
 	if (err)
 		return err;
-	c = r->free; /* not before: one that was evicted stands there now */
-	r->free = c->next;
+	/* Not before: one that was evicted stands there now. */
+	c = TAILQ_FIRST(&r->free);
+	TAILQ_REMOVE(&r->free, c, of_class);
 	tcp = c->tcp;
 	memset(c, 0, sizeof(*c));
 	c->r = r;
@@ -170,7 +170,7 @@ void dawn_conn_return(struct dawn_conn *c)
 	put_ring(c, &c->rcv);
 	put_ring(c, &c->snd);
 	dawn_peer_put(c->r, c->peer);
-	free_put(c->r, c);
+	TAILQ_INSERT_HEAD(&c->r->free, c, of_class);
 	dawn_room_freed(c->r);
 }
 

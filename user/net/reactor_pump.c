@@ -38,30 +38,9 @@
 #define DOUBT_SEND_MAX  8   /* for a connection in its turn */
 #define DOUBT_CONNS     64  /* in a turn */
 
-static void doubt_add(struct dawn_reactor *r, struct dawn_conn *c)
-{
-	struct dawn_conn_list *l = &r->doubtful;
-
-	c->active_prev = l->last;
-	if (l->last)
-		l->last->active_next = c;
-	else
-		l->first = c;
-	l->last = c;
-}
-
 void dawn_conn_deactivate(struct dawn_conn *c)
 {
-	struct dawn_conn_list *l = &c->r->doubtful;
-
-	if (c->active_prev)
-		c->active_prev->active_next = c->active_next;
-	else
-		l->first = c->active_next;
-	if (c->active_next)
-		c->active_next->active_prev = c->active_prev;
-	else
-		l->last = c->active_prev;
+	TAILQ_REMOVE(&c->r->doubtful, c, to_pump);
 	c->active = false;
 }
 
@@ -72,17 +51,8 @@ void dawn_conn_activate(struct dawn_conn *c)
 	if (c->active)
 		return;
 	c->active = true;
-	c->active_next = NULL;
 	c->doubtful = dawn_tcp_doubtful(c->tcp);
-	if (c->doubtful) {
-		doubt_add(r, c);
-		return;
-	}
-	if (r->active_last)
-		r->active_last->active_next = c;
-	else
-		r->active_first = c;
-	r->active_last = c;
+	TAILQ_INSERT_TAIL(c->doubtful ? &r->doubtful : &r->active, c, to_pump);
 }
 
 static struct dawn_conn *from_stream(const struct dawn_stream *s)
@@ -357,9 +327,10 @@ static bool pump_doubtful(struct dawn_reactor *r)
 	uint32_t left = r->drain_us ? r->conn_count : DOUBT_CONNS;
 
 	doubt_refill(r);
-	for (; left && r->doubtful.first && (r->doubtful_tokens || r->drain_us);
+	for (; left && !TAILQ_EMPTY(&r->doubtful) &&
+	       (r->doubtful_tokens || r->drain_us);
 	     left--) {
-		struct dawn_conn *c = r->doubtful.first;
+		struct dawn_conn *c = TAILQ_FIRST(&r->doubtful);
 		uint64_t used = r->stats->tx_frames;
 		enum pumped what;
 
@@ -375,35 +346,36 @@ static bool pump_doubtful(struct dawn_reactor *r)
 					      ? (uint32_t)used
 					      : r->doubtful_tokens;
 	}
-	return r->doubtful.first && (r->doubtful_tokens || r->drain_us);
+	return !TAILQ_EMPTY(&r->doubtful) &&
+	       (r->doubtful_tokens || r->drain_us);
 }
 
 /* A connection stays marked while it is pumped, so that calls of its protocol
  * do not put it into the list of the next turn: it may be gone by then. */
 bool dawn_reactor_pump(struct dawn_reactor *r)
 {
-	struct dawn_conn *c = r->active_first;
+	struct dawn_conn_list turn = TAILQ_HEAD_INITIALIZER(turn);
+	struct dawn_conn *c;
 	uint64_t sent = r->stats->tx_frames;
 	bool more = false;
 
-	r->active_first = NULL;
-	r->active_last = NULL;
-	while (c) {
-		struct dawn_conn *next = c->active_next;
-		enum pumped what = pump_one(c);
+	TAILQ_CONCAT(&turn, &r->active, to_pump);
+	while ((c = TAILQ_FIRST(&turn))) {
+		enum pumped what;
 
+		TAILQ_REMOVE(&turn, c, to_pump);
+		what = pump_one(c);
 		if (what != PUMP_GONE)
 			c->active = false;
 		if (what == PUMP_AGAIN) {
 			dawn_conn_activate(c);
 			more = true;
 		}
-		c = next;
 	}
 	if (r->stats->tx_frames != sent)
 		r->sent_us = r->now_us;
 	more |= pump_doubtful(r);
-	return more || r->active_first;
+	return more || !TAILQ_EMPTY(&r->active);
 }
 
 /* The engine's clock is the coarse one, see reactor.c; the loop's is ahead of

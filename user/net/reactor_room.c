@@ -195,31 +195,14 @@ void dawn_peer_wait_end(struct dawn_reactor *r, struct dawn_peer *p)
 
 static void list_add(struct dawn_conn *c, enum dawn_conn_class class)
 {
-	struct dawn_conn_list *l = &c->r->list[class];
-
 	c->class = class;
 	c->healthy_us = c->r->now_us;
-	c->prev = NULL;
-	c->next = l->first;
-	if (l->first)
-		l->first->prev = c;
-	else
-		l->last = c;
-	l->first = c;
+	TAILQ_INSERT_HEAD(&c->r->list[class], c, of_class);
 }
 
 static void list_remove(struct dawn_conn *c)
 {
-	struct dawn_conn_list *l = &c->r->list[c->class];
-
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		l->first = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
-	else
-		l->last = c->prev;
+	TAILQ_REMOVE(&c->r->list[c->class], c, of_class);
 }
 
 static void meter_restart(struct dawn_conn *c)
@@ -330,10 +313,12 @@ static bool evict_busy(struct dawn_conn *c)
 static bool evict_one(struct dawn_reactor *r, enum dawn_conn_class class,
 		      const struct dawn_peer *peer)
 {
-	struct dawn_conn *c = r->list[class].last, *busy = NULL;
+	struct dawn_conn *c = TAILQ_LAST(&r->list[class], dawn_conn_list);
+	struct dawn_conn *busy = NULL;
 
 	for (int i = 0; c && i < SCAN_MAX; i++) {
-		struct dawn_conn *newer = c->prev;
+		struct dawn_conn *newer =
+			TAILQ_PREV(c, dawn_conn_list, of_class);
 
 		if (r->now_us - c->healthy_us < STALL_US)
 			break;
@@ -364,10 +349,12 @@ static bool works(const struct dawn_conn *c)
 static bool evict_larger_of(struct dawn_reactor *r, enum dawn_conn_class class,
 			    uint32_t count, bool working)
 {
-	struct dawn_conn *c = r->list[class].last, *busy = NULL;
+	struct dawn_conn *c = TAILQ_LAST(&r->list[class], dawn_conn_list);
+	struct dawn_conn *busy = NULL;
 
 	for (int i = 0; c && i < SCAN_MAX; i++) {
-		struct dawn_conn *newer = c->prev;
+		struct dawn_conn *newer =
+			TAILQ_PREV(c, dawn_conn_list, of_class);
 
 		if (c->peer->count > count + 1 && (working || !works(c)) &&
 		    evict(c, &busy))
@@ -395,7 +382,7 @@ uint32_t dawn_peer_share(const struct dawn_reactor *r)
 
 bool dawn_room_free(const struct dawn_reactor *r)
 {
-	return r->free && dawn_rings_room(&r->rings, 2);
+	return !TAILQ_EMPTY(&r->free) && dawn_rings_room(&r->rings, 2);
 }
 
 static uint32_t count_of(const struct dawn_peer *p)

@@ -52,7 +52,7 @@
 _Static_assert(DAWN_WAIT_BYTES >= WAIT_MAX * FRAME_MAX, "is what we say");
 
 struct dawn_waiter {
-	struct dawn_waiter *prev, *next; /* by time of coming; free: next */
+	TAILQ_ENTRY(dawn_waiter) of_queue;
 	struct dawn_waiter *hash_next;
 	struct dawn_peer *peer;
 	uint32_t flow;
@@ -89,6 +89,8 @@ int dawn_wait_create(struct dawn_reactor *r)
 {
 	struct dawn_waiting *t = &r->waiting;
 
+	TAILQ_INIT(&t->queue);
+	TAILQ_INIT(&t->free);
 	t->mem = calloc(WAIT_MAX, sizeof(*t->mem));
 	t->hash = calloc(WAIT_MAX, sizeof(struct dawn_waiter *));
 	t->frames = mmap(NULL, (size_t)WAIT_MAX * FRAME_MAX,
@@ -98,10 +100,8 @@ int dawn_wait_create(struct dawn_reactor *r)
 		t->frames = NULL;
 	if (!t->mem || !t->hash || !t->frames)
 		return -ENOMEM;
-	for (uint32_t i = WAIT_MAX; i-- > 0;) {
-		t->mem[i].next = t->free;
-		t->free = &t->mem[i];
-	}
+	for (uint32_t i = 0; i < WAIT_MAX; i++)
+		TAILQ_INSERT_TAIL(&t->free, &t->mem[i], of_queue);
 	return 0;
 }
 
@@ -119,21 +119,16 @@ static void add(struct dawn_reactor *r, uint32_t flow,
 		const struct dawn_addr *raddr)
 {
 	struct dawn_waiting *t = &r->waiting;
-	struct dawn_waiter *w = t->free, **b = bucket(t, flow);
+	struct dawn_waiter *w = TAILQ_FIRST(&t->free), **b = bucket(t, flow);
 
-	t->free = w->next;
+	TAILQ_REMOVE(&t->free, w, of_queue);
 	*w = (struct dawn_waiter){
 		.flow = flow,
-		.prev = t->last,
 		.hash_next = *b,
 		.peer = dawn_peer_wait(r, raddr),
 	};
 	*b = w;
-	if (t->last)
-		t->last->next = w;
-	else
-		t->first = w;
-	t->last = w;
+	TAILQ_INSERT_TAIL(&t->queue, w, of_queue);
 	t->count++;
 }
 
@@ -145,17 +140,9 @@ static void drop(struct dawn_reactor *r, struct dawn_waiter *w)
 	while (*b != w)
 		b = &(*b)->hash_next;
 	*b = w->hash_next;
-	if (w->prev)
-		w->prev->next = w->next;
-	else
-		t->first = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
-	else
-		t->last = w->prev;
+	TAILQ_REMOVE(&t->queue, w, of_queue);
 	dawn_peer_wait_end(r, w->peer);
-	w->next = t->free;
-	t->free = w;
+	TAILQ_INSERT_HEAD(&t->free, w, of_queue);
 	t->count--;
 }
 
@@ -165,12 +152,12 @@ static bool displace(struct dawn_reactor *r, const struct dawn_addr *raddr)
 {
 	const struct dawn_peer *p = dawn_peer_of(r, raddr);
 	uint32_t count = p ? p->waiting : 0;
-	struct dawn_waiter *w = r->waiting.last;
+	struct dawn_waiter *w = TAILQ_LAST(&r->waiting.queue, dawn_waiters);
 
 	if (r->peers.waits.most <= count + 1)
 		return false;
 	while (w && w->peer->waiting < r->peers.waits.most)
-		w = w->prev;
+		w = TAILQ_PREV(w, dawn_waiters, of_queue);
 	if (!w)
 		return false; /* never */
 	drop(r, w);
@@ -185,10 +172,10 @@ static bool keep(struct dawn_reactor *r, uint32_t flow,
 	struct dawn_waiter *w = find(t, flow);
 
 	if (!w) {
-		if (!t->free && !displace(r, &f->addr.raddr))
+		if (TAILQ_EMPTY(&t->free) && !displace(r, &f->addr.raddr))
 			return false;
 		add(r, flow, &f->addr.raddr);
-		w = t->last;
+		w = TAILQ_LAST(&t->queue, dawn_waiters);
 		COUNT(r, conn_wait);
 	}
 	memcpy(frame_of(t, w), data, len);
@@ -276,7 +263,7 @@ bool dawn_wait_serve(struct dawn_reactor *r)
 {
 	struct dawn_waiting *t = &r->waiting;
 	bool look = r->now_us - t->look_us >= LOOK_US;
-	struct dawn_waiter *w = t->first, *next;
+	struct dawn_waiter *w = TAILQ_FIRST(&t->queue), *next;
 	uint32_t served = 0;
 
 	if (!w || (!look && !t->freed))
@@ -287,7 +274,7 @@ bool dawn_wait_serve(struct dawn_reactor *r)
 	for (; w && served < SERVE_MAX; w = next) {
 		bool refuses = dawn_room_refuses(r, w->peer);
 
-		next = w->next;
+		next = TAILQ_NEXT(w, of_queue);
 		if (refuses && !look)
 			continue;
 		if (!still_waits(r, w))
