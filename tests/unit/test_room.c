@@ -599,6 +599,33 @@ static void waiting_is_not_idle(void **state)
 	assert_non_null(dawn_conn_find(&t->r, flow));
 }
 
+/* A request in many small segments: served after others, until it is over or
+ * comes in larger ones. Up to 16 of them, or of the end of large writes, is
+ * how many a lawful client may need. */
+static void crumbs(void **state)
+{
+	struct rig *t = *state;
+	uint32_t flow = rig_flow(t, NEW), at = RCV_NXT;
+	struct dawn_conn *c;
+
+	for (int i = 0; i < 41; i++) {
+		uint32_t len = i % 2 ? 63 : 64;
+
+		rig_frame(t, flow, at, len, 0);
+		at += len;
+		c = dawn_conn_find(&t->r, flow);
+		assert_non_null(c);
+		assert_false(dawn_conn_doubtful(c));
+	}
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(dawn_conn_doubtful(c), i > 16);
+		rig_frame(t, flow, at, 0, 0); /* says nothing */
+		rig_frame(t, flow, at++, 1, 0);
+	}
+	rig_frame(t, flow, at, 64, 0);
+	assert_false(dawn_conn_doubtful(c));
+}
+
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
@@ -617,6 +644,7 @@ int main(void)
 		ROOM_TEST(comes_again),
 		ROOM_TEST(comes_first),
 		ROOM_TEST(what_does_not_wait),
+		ROOM_TEST(crumbs),
 		ROOM_TEST(waits_no_more),
 		ROOM_TEST(in_order),
 		ROOM_TEST(at_the_cap),

@@ -104,6 +104,7 @@ struct dawn_conn {
 
 	unsigned int events; /* DAWN_TCP_EV_*, not yet acted upon */
 	uint8_t sums;        /* see dawn_frame_sum_believed() */
+	uint8_t crumbs;      /* small segments in a row, of one request */
 	bool active;         /* in a list of connections to pump */
 	bool doubtful;       /* in that of the doubtful ones */
 	bool open;
@@ -368,6 +369,10 @@ void dawn_conn_reset_flow(struct dawn_reactor *r, uint32_t flow, uint64_t word);
 /* reactor_pump.c */
 extern const struct dawn_stream_ops dawn_reactor_stream_ops;
 void dawn_conn_activate(struct dawn_conn *c);
+/* Is it one that is served after all others? */
+bool dawn_conn_doubtful(const struct dawn_conn *c);
+/* A segment with so many bytes came. */
+void dawn_conn_crumb(struct dawn_conn *c, uint32_t len);
 /* A doubtful connection leaves its list without being pumped. */
 void dawn_conn_deactivate(struct dawn_conn *c);
 void dawn_conn_abort(struct dawn_conn *c);

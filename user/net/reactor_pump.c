@@ -17,8 +17,9 @@
  *
  * ## Doubtful ones
  *
- * Connections that acknowledge what was never sent, or whose segments are tiny
- * (dawn_tcp_doubtful()), are pumped last, from a list of their own, and have
+ * Connections that acknowledge what was never sent, or whose MSS is tiny
+ * (dawn_tcp_doubtful()), or that send one request in many small segments
+ * (dawn_conn_crumb()), are pumped last, from a list of their own, and have
  * DOUBT_RATE segments a second together, or DOUBT_RATE_BUSY while others are
  * sent to. What arrives for one that already waits for its turn is dropped when
  * the turns are used up (rx_doubtful). So a few lying peers cannot take the CPU
@@ -38,6 +39,22 @@
 #define DOUBT_SEND_MAX  8   /* for a connection in its turn */
 #define DOUBT_CONNS     64  /* in a turn */
 
+#define CRUMB_BYTES 64 /* less is one */
+#define CRUMBS_MAX  16 /* a line of a head each, from a client without Nagle */
+
+bool dawn_conn_doubtful(const struct dawn_conn *c)
+{
+	return c->crumbs > CRUMBS_MAX || dawn_tcp_doubtful(c->tcp);
+}
+
+void dawn_conn_crumb(struct dawn_conn *c, uint32_t len)
+{
+	if (len >= CRUMB_BYTES)
+		c->crumbs = 0;
+	else if (len && c->crumbs <= CRUMBS_MAX)
+		c->crumbs++;
+}
+
 void dawn_conn_deactivate(struct dawn_conn *c)
 {
 	TAILQ_REMOVE(&c->r->doubtful, c, to_pump);
@@ -51,7 +68,7 @@ void dawn_conn_activate(struct dawn_conn *c)
 	if (c->active)
 		return;
 	c->active = true;
-	c->doubtful = dawn_tcp_doubtful(c->tcp);
+	c->doubtful = dawn_conn_doubtful(c);
 	TAILQ_INSERT_TAIL(c->doubtful ? &r->doubtful : &r->active, c, to_pump);
 }
 
@@ -142,8 +159,11 @@ static bool show_once(struct dawn_conn *c)
 	c->show = false;
 	if (!len || !dawn_conn_attach(c))
 		return false;
-	if (p->idle(&c->stream))
+	if (p->idle(&c->stream)) {
 		c->req_seq = c->read_seq;
+		if (c->crumbs > 1)
+			c->crumbs = 1;
+	}
 	n = p->data(&c->stream, buf, len);
 	if (n > len)
 		n = len;

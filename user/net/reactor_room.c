@@ -340,7 +340,7 @@ static bool works(const struct dawn_conn *c)
 {
 	uint64_t span = c->r->now_us - c->meter_us;
 
-	if (dawn_tcp_doubtful(c->tcp))
+	if (dawn_conn_doubtful(c))
 		return false;
 	return span < GRACE_US || metered(c) * 1000000 >= span * RATE_NEW ||
 	       (c->worked_us && c->r->now_us - c->worked_us < STALL_US);

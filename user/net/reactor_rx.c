@@ -131,6 +131,7 @@ static int input(struct dawn_conn *c, const struct dawn_frame *f)
 		return -EAGAIN;
 	}
 	learn_mac(c, f);
+	dawn_conn_crumb(c, f->seg.len);
 	c->events |= dawn_tcp_input(c->tcp, &f->seg, r->now_us);
 	if (progress(c) != before)
 		dawn_frame_sum_note(&c->sums, f->csum_partial);
