@@ -22,8 +22,8 @@
 #           addresses and ports they know.
 # Command:  sudo bench/attack.sh [KIND]...      (default: all)
 #           SOURCES=1: an attacker of one address instead of 64
-#           WARM=2.5: clients come so many seconds after the attack (0.5), when
-#           its first burst is over
+#           WARM=0.5: clients come so many seconds after the attack (2.5): in its
+#           first one all that ask are a crowd, who lies is known later
 # Output:   a line of JSON for each pair, at the end a table: median, lowest and
 #           highest ratio.
 set -euo pipefail
@@ -47,7 +47,7 @@ SECONDS_EACH=${SECONDS_EACH:-3}
 PPS=${PPS:-100000}
 RAW_PPS=${RAW_PPS:-20000}
 CONNS=${CONNS:-2000}
-WARM=${WARM:-0.5}
+WARM=${WARM:-2.5}
 SOURCES=${SOURCES:-64}
 MEMORY_MB=${MEMORY_MB:-256}
 RESULTS=${RESULTS:-$BUILD/bench/results}
