@@ -52,14 +52,14 @@ static uint8_t *big_pop(struct dawn_rings *r, int k)
 {
 	uint8_t *mem = r->big[k];
 
-	memcpy(&r->big[k], mem, sizeof(mem));
+	memcpy(&r->big[k], mem, sizeof(r->big[k]));
 	r->warm_bytes -= big_bytes(k);
 	return mem;
 }
 
 static void big_push(struct dawn_rings *r, int k, uint8_t *mem)
 {
-	memcpy(mem, &r->big[k], sizeof(mem));
+	memcpy(mem, &r->big[k], sizeof(r->big[k]));
 	r->big[k] = mem;
 	r->warm_bytes += big_bytes(k);
 }
