@@ -31,7 +31,9 @@
  *           Data that begin before a received FIN and end after it: the kernel
  *           resets, we ignore them (RFC 9293, 3.10.7.4, seventh). Not sent.
  *  rst-ext  RST at RCV.NXT - 1 after a FIN, and at the end of the highest range
- *           held: the kernel resets; RFC 5961 knows neither. Not sent.
+ *           held: the kernel resets; RFC 5961 knows neither. Not sent. (It goes
+ *           by its four SACK blocks; with more ranges than that a copy of old
+ *           bytes is one of its own. Then such a RST is at RCV.NXT + 1.)
  *  rst-edge RST at the right edge itself: not in the window, so ignored by us
  *           (RFC 5961, 3.2); the kernel answers. Not sent.
  *  no-ts    A segment without the timestamp option that was agreed: the kernel

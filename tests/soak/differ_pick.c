@@ -90,6 +90,11 @@ static void bend_rst(struct run *r, struct dseg *g)
 
 	g->len = 0;
 	g->flags &= DAWN_TCP_RST | DAWN_TCP_ACK;
+	/* Which ends the kernel still knows is not known. */
+	if (r->many_ranges && g->seq > r->n + 1) {
+		differ_rule(RULE_rst_ext);
+		g->seq = r->n + 1;
+	}
 	if (g->seq >= r->near && g->seq <= r->far && g->seq != r->n) {
 		differ_rule(RULE_rst_edge);
 		g->seq = max32(r->near - 1, r->n);
