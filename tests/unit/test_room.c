@@ -626,6 +626,27 @@ static void crumbs(void **state)
 	assert_false(dawn_conn_doubtful(c));
 }
 
+/* They wait for a turn, and others may have used up all; they are not lost. */
+static void crumbs_are_not_lost(void **state)
+{
+	struct rig *t = *state;
+	uint32_t flow = rig_flow(t, NEW), at = RCV_NXT;
+	struct dawn_conn *c;
+
+	for (int i = 0; i < 20; i++)
+		rig_frame(t, flow, at++, 1, 0);
+	c = dawn_conn_find(&t->r, flow);
+	assert_non_null(c);
+	TAILQ_REMOVE(&t->r.active, c, to_pump); /* as if it was pumped */
+	c->active = false;
+	for (int i = 0; i < 20; i++)
+		rig_frame(t, flow, at++, 1, 0);
+	assert_true(c->doubtful);
+	assert_int_equal(t->r.doubtful_tokens, 0);
+	assert_int_equal(dawn_tcp_readable(c->tcp), 40);
+	assert_int_equal(t->stats.rx_doubtful, 0);
+}
+
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
@@ -645,6 +666,7 @@ int main(void)
 		ROOM_TEST(comes_first),
 		ROOM_TEST(what_does_not_wait),
 		ROOM_TEST(crumbs),
+		ROOM_TEST(crumbs_are_not_lost),
 		ROOM_TEST(waits_no_more),
 		ROOM_TEST(in_order),
 		ROOM_TEST(at_the_cap),

@@ -373,6 +373,8 @@ void dawn_conn_activate(struct dawn_conn *c);
 bool dawn_conn_doubtful(const struct dawn_conn *c);
 /* A segment with so many bytes came. */
 void dawn_conn_crumb(struct dawn_conn *c, uint32_t len);
+/* It waits for its turn, and there are none left. */
+bool dawn_conn_overdone(const struct dawn_conn *c);
 /* A doubtful connection leaves its list without being pumped. */
 void dawn_conn_deactivate(struct dawn_conn *c);
 void dawn_conn_abort(struct dawn_conn *c);

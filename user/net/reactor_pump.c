@@ -22,7 +22,8 @@
  * (dawn_conn_crumb()), are pumped last, from a list of their own, and have
  * DOUBT_RATE segments a second together, or DOUBT_RATE_BUSY while others are
  * sent to. What arrives for one that already waits for its turn is dropped when
- * the turns are used up (rx_doubtful). So a few lying peers cannot take the CPU
+ * the turns are used up (rx_doubtful), but for crumbs: in one turn all that came
+ * are read, and one ACK answers them. So a few lying peers cannot take the CPU
  * from others, and an unusual one still gets all it asked for, slowly.
  */
 #include <string.h>
@@ -53,6 +54,30 @@ void dawn_conn_crumb(struct dawn_conn *c, uint32_t len)
 		c->crumbs = 0;
 	else if (len && c->crumbs <= CRUMBS_MAX)
 		c->crumbs++;
+}
+
+static void doubt_refill(struct dawn_reactor *r)
+{
+	bool busy = r->now_us - r->sent_us < DOUBT_BUSY_US;
+	uint64_t rate = busy ? DOUBT_RATE_BUSY : DOUBT_RATE;
+	uint64_t more = (r->now_us - r->doubtful_us) * rate / 1000000;
+
+	if (!more)
+		return;
+	r->doubtful_us = r->now_us;
+	more += r->doubtful_tokens;
+	r->doubtful_tokens = more < DOUBT_BURST ? (uint32_t)more : DOUBT_BURST;
+}
+
+bool dawn_conn_overdone(const struct dawn_conn *c)
+{
+	struct dawn_reactor *r = c->r;
+
+	if (!c->active || !c->doubtful || r->drain_us ||
+	    !dawn_tcp_doubtful(c->tcp))
+		return false;
+	doubt_refill(r);
+	return !r->doubtful_tokens;
 }
 
 void dawn_conn_deactivate(struct dawn_conn *c)
@@ -325,19 +350,6 @@ static enum pumped pump_one(struct dawn_conn *c)
 	c->events &= DAWN_TCP_EV_EOF; /* may still have to be told */
 	set_timer(c);
 	return PUMP_WAIT;
-}
-
-static void doubt_refill(struct dawn_reactor *r)
-{
-	bool busy = r->now_us - r->sent_us < DOUBT_BUSY_US;
-	uint64_t rate = busy ? DOUBT_RATE_BUSY : DOUBT_RATE;
-	uint64_t more = (r->now_us - r->doubtful_us) * rate / 1000000;
-
-	if (!more)
-		return;
-	r->doubtful_us = r->now_us;
-	more += r->doubtful_tokens;
-	r->doubtful_tokens = more < DOUBT_BURST ? (uint32_t)more : DOUBT_BURST;
 }
 
 /* Each costs a token, and one for each segment. A draining daemon has no

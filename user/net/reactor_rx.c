@@ -102,15 +102,6 @@ static uint32_t progress(const struct dawn_conn *c)
 	       dawn_tcp_snd_una(c->tcp);
 }
 
-/* It makes more work than it is given turns (reactor_pump.c). Its end is heard
- * in any case. */
-static bool overdone(const struct dawn_conn *c, const struct dawn_frame *f)
-{
-	return c->active && c->doubtful && !c->r->doubtful_tokens &&
-	       !c->r->drain_us &&
-	       !(f->seg.flags & (DAWN_TCP_FIN | DAWN_TCP_RST));
-}
-
 static int input(struct dawn_conn *c, const struct dawn_frame *f)
 {
 	struct dawn_reactor *r = c->r;
@@ -121,7 +112,9 @@ static int input(struct dawn_conn *c, const struct dawn_frame *f)
 		COUNT(r, rx_bad);
 		return 0;
 	}
-	if (overdone(c, f)) {
+	/* Its end is heard in any case. */
+	if (!(f->seg.flags & (DAWN_TCP_FIN | DAWN_TCP_RST)) &&
+	    dawn_conn_overdone(c)) {
 		COUNT(r, rx_doubtful);
 		return 0;
 	}
