@@ -647,6 +647,33 @@ static void crumbs_are_not_lost(void **state)
 	assert_int_equal(t->stats.rx_doubtful, 0);
 }
 
+/* What brings nothing new is no crumb: old bytes, keep-alives with a byte, probes
+ * of a full window, segments of somebody who does not know our numbers. */
+static void no_crumbs(void **state)
+{
+	struct rig *t = *state;
+	uint32_t flow = rig_flow(t, NEW), at = RCV_NXT + 64;
+	struct dawn_conn *c;
+
+	rig_frame(t, flow, RCV_NXT, 64, 0);
+	c = dawn_conn_find(&t->r, flow);
+	assert_non_null(c);
+	for (int i = 0; i < 30; i++) {
+		rig_frame(t, flow, RCV_NXT, 1, 0);
+		rig_frame(t, flow, at - 1, 1, 0);
+		rig_frame(t, flow, at + (1U << 30), 1, 0);
+		rig_frame(t, flow, at - (1U << 30), 1, 0);
+		rig_frame(t, flow, RCV_NXT + 65535, 1, 0);
+	}
+	assert_false(dawn_conn_doubtful(c));
+	/* Nor do such take back what is known. */
+	for (int i = 0; i < 20; i++)
+		rig_frame(t, flow, at++, 1, 0);
+	assert_true(dawn_conn_doubtful(c));
+	rig_frame(t, flow, RCV_NXT, 64, 0);
+	assert_true(dawn_conn_doubtful(c));
+}
+
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
@@ -667,6 +694,7 @@ int main(void)
 		ROOM_TEST(what_does_not_wait),
 		ROOM_TEST(crumbs),
 		ROOM_TEST(crumbs_are_not_lost),
+		ROOM_TEST(no_crumbs),
 		ROOM_TEST(waits_no_more),
 		ROOM_TEST(in_order),
 		ROOM_TEST(at_the_cap),

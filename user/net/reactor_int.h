@@ -371,7 +371,9 @@ extern const struct dawn_stream_ops dawn_reactor_stream_ops;
 void dawn_conn_activate(struct dawn_conn *c);
 /* Is it one that is served after all others? */
 bool dawn_conn_doubtful(const struct dawn_conn *c);
-/* A segment with so many bytes came. */
+/* A segment came with so many bytes, not all known already. (Of others, which
+ * anybody could forge, none counts: they would have the connection served
+ * last.) */
 void dawn_conn_crumb(struct dawn_conn *c, uint32_t len);
 /* It waits for its turn, and there are none left. */
 bool dawn_conn_overdone(const struct dawn_conn *c);

@@ -187,7 +187,7 @@ static bool show_once(struct dawn_conn *c)
 	if (p->idle(&c->stream)) {
 		c->req_seq = c->read_seq;
 		if (c->crumbs > 1)
-			c->crumbs = 1;
+			c->crumbs = 1; /* the one that is shown now */
 	}
 	n = p->data(&c->stream, buf, len);
 	if (n > len)

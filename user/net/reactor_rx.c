@@ -106,6 +106,7 @@ static int input(struct dawn_conn *c, const struct dawn_frame *f)
 {
 	struct dawn_reactor *r = c->r;
 	uint32_t before = progress(c);
+	unsigned int events;
 
 	if (!dawn_frame_sum_believed(c->sums, f->csum_partial)) {
 		dawn_frame_sum_note(&c->sums, true);
@@ -124,8 +125,10 @@ static int input(struct dawn_conn *c, const struct dawn_frame *f)
 		return -EAGAIN;
 	}
 	learn_mac(c, f);
-	dawn_conn_crumb(c, f->seg.len);
-	c->events |= dawn_tcp_input(c->tcp, &f->seg, r->now_us);
+	events = dawn_tcp_input(c->tcp, &f->seg, r->now_us);
+	c->events |= events;
+	if (events & DAWN_TCP_EV_PROGRESS)
+		dawn_conn_crumb(c, f->seg.len);
 	if (progress(c) != before)
 		dawn_frame_sum_note(&c->sums, f->csum_partial);
 	dawn_conn_activate(c);
