@@ -12,7 +12,7 @@ import rawtcp  # noqa: E402
 from rawtcp import diff  # noqa: E402
 
 PART = 131072  # a body that is read although nobody wants it
-BASE = 262144  # what the kernel half offers of itself
+BASE = 65536  # what the kernel half offers of itself
 MSS = 1400
 
 

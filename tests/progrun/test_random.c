@@ -31,8 +31,8 @@ static uint32_t roll(uint32_t n)
 /* Mostly 0, else near it, else anywhere. */
 static uint32_t off_by(void)
 {
-	static const uint32_t far[] = { 65535, 262143, 262144, 1U << 31,
-					(1U << 31) - 1 };
+	static const uint32_t far[] = { 65535, DAWN_RCV_WND - 1, DAWN_RCV_WND,
+					1U << 31, (1U << 31) - 1 };
 
 	if (roll(4))
 		return 0;

@@ -227,9 +227,13 @@ static void random_use(void **state)
 		uint32_t size = MIN << random() % 5;
 
 		if (held[k].mem) {
+			size = held[k].size;
 			assert_int_equal(held[k].mem[0], k);
-			dawn_rings_put(r, held[k].mem, held[k].size);
-			sum -= dawn_ring_bytes(held[k].size);
+			assert_int_equal(held[k].mem[dawn_ring_bytes(size) - 1],
+					 k);
+			dawn_rings_put(r, held[k].mem, size);
+			sum -= dawn_ring_bytes(size);
+			assert_true(r->used + r->warm_bytes <= r->cap);
 			held[k].mem = NULL;
 			continue;
 		}
@@ -237,11 +241,13 @@ static void random_use(void **state)
 		held[k].size = size;
 		if (held[k].mem) {
 			held[k].mem[0] = (uint8_t)k;
+			held[k].mem[dawn_ring_bytes(size) - 1] = (uint8_t)k;
 			sum += dawn_ring_bytes(size);
 		} else {
 			assert_true(sum + dawn_ring_bytes(size) > r->cap);
 		}
 		assert_int_equal(sum, r->used);
+		assert_true(r->used + r->warm_bytes <= r->cap);
 	}
 	for (int k = 0; k < COUNT; k++)
 		dawn_rings_put(r, held[k].mem, held[k].size);
