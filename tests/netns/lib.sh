@@ -169,10 +169,18 @@ put_addresses() {
 	in_cli ip link set "$CLI_IF" up
 }
 
-# setup_pair [QUEUES [SRV_IF]]: the picture above
+# setup_pair [QUEUES [SRV_IF]]: the picture above. LINK in the environment puts the
+# emulated wire between, with these options, for every test of one queue:
+#   sudo LINK='--delay-ms 2 --reorder 5' tests/netns/paths.sh
 setup_pair() {
 	local queues=${1:-1}
 	SRV_IF=${2:-$SRV_IF}
+	if [ -n "${LINK:-}" ] && [ "$queues" = 1 ]; then
+		# shellcheck disable=SC2086
+		setup_lossy $LINK
+		at_exit end_link
+		return
+	fi
 	need_root
 	[ -x "$DAWN" ] || { echo "no $DAWN: run make first"; exit 1; }
 	make_ns "$SRV"
@@ -266,6 +274,10 @@ start_link() {
 	LINK_PID=$!
 	at_exit end_child "$LINK_PID"
 	wait_for 5 grep -q ready "$TMP/link.log" || fail "link starts"
+}
+
+end_link() {
+	kill -TERM "$LINK_PID" && wait "$LINK_PID"
 }
 
 # stop_link: leaves its counters, JSON, in $TMP/link.log, and shows them

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* The sweeper over a flow table in plain memory: when a TIME_WAIT that the
- * reactor left to the entry ends; when a silent peer is probed, and given up. No socket, no loop: what needs one is in
- * tests/netns/. */
+ * reactor left to the entry ends; when a silent peer is probed, and given up. No
+ * socket, no loop: what needs one is in tests/netns/. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdlib.h>
