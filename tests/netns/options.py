@@ -24,6 +24,7 @@ import rawtcp  # noqa: E402
 from rawtcp import ACK, MASK, PSH, RST, SYN  # noqa: E402
 
 PROBES = 9  # without an answer
+SO_RCVBUFFORCE = 33  # socket(7); Python has no name for it
 
 
 def probes(conn):
@@ -200,12 +201,13 @@ def watched(function, want):
 
 def sniff(ifname):
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
     wire.bind((ifname, 0))
     print("ready", flush=True)
     seen = set()
     while True:
         ready = select.select([wire, sys.stdin], [], [])[0]
-        if sys.stdin in ready:
+        if wire not in ready:  # the end, and all that came before is seen
             break
         frame, where = wire.recvfrom(65535)
         packet = frame[14:]
