@@ -158,24 +158,29 @@ static __always_inline int dawn_flow_match(const struct dawn_flow *f,
 	       dawn_addr_equal(&f->raddr, raddr);
 }
 
-/* The receive window, bytes: what both halves advertise when idle, or more if
- * the reactor did; its right edge does not go back (RFC 9293, SHLD-14). */
-static __always_inline __u32 dawn_flow_window(const struct dawn_flow *f)
+static __always_inline __u32 dawn_flow_rcv_shift(const struct dawn_flow *f)
 {
-	__s32 window = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WND : 0xffff;
-	__s32 left = (__s32)(f->rcv_adv - f->rcv_nxt);
-
-	return (__u32)(left > window ? left : window);
+	return f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
 }
 
-/* The same as the field of a segment, host byte order; scaled up, so that the
- * edge is not below. */
+/* The receive window as the field of a segment, host byte order: what both
+ * halves advertise when idle, or more if the reactor did; its right edge does not
+ * go back (RFC 9293, SHLD-14), so it is rounded up. */
 static __always_inline __u16 dawn_flow_window_field(const struct dawn_flow *f)
 {
-	__u32 shift = f->flags & DAWN_FLOW_WSCALE ? DAWN_RCV_WSCALE : 0;
-	__u32 field = (dawn_flow_window(f) + (1U << shift) - 1) >> shift;
+	__u32 shift = dawn_flow_rcv_shift(f), field;
+	__s32 window = shift ? DAWN_RCV_WND : 0xffff;
+	__s32 left = (__s32)(f->rcv_adv - f->rcv_nxt);
 
+	window = left > window ? left : window;
+	field = ((__u32)window + (1U << shift) - 1) >> shift;
 	return field < 0xffff ? (__u16)field : 0xffff;
+}
+
+/* The same, bytes: what a peer reads in that field. */
+static __always_inline __u32 dawn_flow_window(const struct dawn_flow *f)
+{
+	return (__u32)dawn_flow_window_field(f) << dawn_flow_rcv_shift(f);
 }
 
 #endif

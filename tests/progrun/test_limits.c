@@ -446,6 +446,10 @@ static void test_own_window(void **state)
 						0, 127 * (unsigned)(i + 1));
 			else
 				assert_int_equal(got.wnd, 0xffff);
+			/* The next edge is not below this one. */
+			assert_int_equal(peer_flow(&p)->rcv_adv,
+					 got.ack + ((uint32_t)got.wnd
+						    << (scaled ? 7 : 0)));
 			s = peer_segment(&p, PKT_ACK);
 			EXPECT_SAME(&s, XDP_DROP, ack_seen);
 		}
