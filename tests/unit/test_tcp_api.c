@@ -303,6 +303,19 @@ static void adopted_dupacks_bounded(void **state)
 	assert_int_equal(out.dupacks, TCP_DUPTHRESH - 1);
 }
 
+/* Samples taken here are those of the other half from then on. */
+static void samples_are_exported(void **state)
+{
+	struct fixture *f = *state;
+	struct dawn_flow out = { 0 };
+
+	f->c.srtt_us = 80000;
+	f->c.rttvar_us = 1234;
+	dawn_tcp_export(&f->c, &out);
+	assert_int_equal(out.srtt_us, 80000);
+	assert_int_equal(out.rttvar_us, 1234);
+}
+
 /* What a caller says beyond the array is not looked at: the seventh "block"
  * is data2, which means nothing on the way in. */
 static void sack_blocks_are_four(void **state)
@@ -648,6 +661,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(empty_ring_starts_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(adopted_dupacks_bounded, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(samples_are_exported, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(sack_blocks_are_four, setup,
 						teardown),

@@ -45,6 +45,11 @@ static const struct script_case cases[] = {
 	  "ts ws=7 rcv=131072 adv=131072",
 	  "stop; +40; < A 0+65536 t1,0; r 65535; +40; < A 65536+10 t2,40;"
 	  "short r 0; r 11; go; > A 0 a65546 w1024" },
+	{ "rcv-measures-each-round-trip-alone", "7323 1.1, tcp_grow.c",
+	  "ts ws=7 rcv=131072 adv=131072",
+	  "stop; +40; < A 0+40000 t1,0; r 40000; +40; < A 40000+40000 t2,40;"
+	  "r 40000; short r 0; +40; < A 80000+10 t3,80; short r 0; r 10; go;"
+	  "> A 0 a80010" },
 	{ "rcv-not-if-reader-is-slow", "7323 1.1, tcp_grow.c",
 	  "ts ws=7 rcv=131072 adv=131072",
 	  "stop; < A 0+60000 t1,0; < A 60000+60000 t2,0; r 65000; +40;"
