@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "user/io/clock.h"
 
 __attribute__((noreturn)) static inline void die_errno(const char *what)
 {
@@ -33,10 +34,7 @@ static inline uint32_t number(const char *text, uint32_t max)
 
 static inline uint64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	return dawn_clock_ns(CLOCK_MONOTONIC);
 }
 
 #endif

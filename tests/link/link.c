@@ -44,6 +44,7 @@
 #include <unistd.h>
 
 #include "tests/lib/wire.h"
+#include "user/io/clock.h"
 
 #define BATCH        64
 #define TAG_BYTES    4
@@ -78,14 +79,6 @@ struct link {
 /* One batch of frames being read. */
 static uint8_t buffers[BATCH][WIRE_FRAME_MAX + TAG_BYTES];
 static union control controls[BATCH];
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* What the kernel says beside a frame. */
 struct beside {
@@ -134,8 +127,8 @@ static uint32_t restore_tag(uint8_t *buf, uint32_t len,
 
 static void take(struct direction *d, struct mmsghdr *m, uint8_t *buf)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	uint64_t real = clock_ns(CLOCK_REALTIME);
+	uint64_t now = dawn_clock_ns(CLOCK_MONOTONIC);
+	uint64_t real = dawn_clock_ns(CLOCK_REALTIME);
 	struct beside b = read_beside(&m->msg_hdr);
 	uint32_t len = m->msg_len;
 
@@ -200,7 +193,7 @@ static void send_batch(struct direction *d, struct wire_frame **frames, int n)
 		uint64_t now;
 
 		sent = sendmmsg(d->out, msgs + at, (unsigned int)(n - at), 0);
-		now = clock_ns(CLOCK_MONOTONIC);
+		now = dawn_clock_ns(CLOCK_MONOTONIC);
 		if (sent < 1) {
 			if (!refused(d, frames[at], errno, now))
 				break;
@@ -216,7 +209,7 @@ static void send_batch(struct direction *d, struct wire_frame **frames, int n)
 static void deliver(struct direction *d)
 {
 	struct wire_frame *frames[BATCH];
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = dawn_clock_ns(CLOCK_MONOTONIC);
 	int n;
 
 	if (now < d->retry_ns)
@@ -347,7 +340,7 @@ static uint64_t next_due(const struct link *l)
  * in the sockets: it is not due within the wire's delay. */
 static struct timespec pause_of(const struct link *l, uint64_t next)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), each = l->moderate_ns;
+	uint64_t now = dawn_clock_ns(CLOCK_MONOTONIC), each = l->moderate_ns;
 
 	if (each && next != WIRE_NEVER) {
 		next = (next + each - 1) / each * each;
