@@ -24,8 +24,7 @@ one() { # KIND
 	local lose=() pid
 	# Of the ten segments the third is lost.
 	[ "$1" != loss ] || lose=(--drop ba:3)
-	kill -TERM "$LINK_PID"
-	wait "$LINK_PID"
+	end_link
 	start_link --delay-ms 10 "${lose[@]}"
 	CAPTURES=()
 	start_capture m0

@@ -282,8 +282,7 @@ end_link() {
 
 # stop_link: leaves its counters, JSON, in $TMP/link.log, and shows them
 stop_link() {
-	kill -TERM "$LINK_PID"
-	wait "$LINK_PID"
+	end_link
 	sed 's/^/     | /' "$TMP/link.log"
 }
 
