@@ -78,15 +78,12 @@ static void no_crumbs(void **state)
 	assert_true(dawn_conn_doubtful(c));
 }
 
-#define CRUMB_TEST(f) \
-	cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CRUMB_TEST(crumbs),
-		CRUMB_TEST(crumbs_are_not_lost),
-		CRUMB_TEST(no_crumbs),
+		ROOM_TEST(crumbs),
+		ROOM_TEST(crumbs_are_not_lost),
+		ROOM_TEST(no_crumbs),
 	};
 
 	return cmocka_run_group_tests_name("crumbs", tests, NULL, NULL);

@@ -599,8 +599,6 @@ static void waiting_is_not_idle(void **state)
 	assert_non_null(dawn_conn_find(&t->r, flow));
 }
 
-#define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

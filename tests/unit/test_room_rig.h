@@ -267,4 +267,6 @@ static inline void rig_frame(struct rig *t, uint32_t flow, uint32_t seq,
 	dawn_reactor_frame(&t->r, buf, n, 0);
 }
 
+#define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+
 #endif

@@ -23,9 +23,9 @@ _Static_assert(DAWN_RING_MIN << DAWN_RING_BIGS == DAWN_RING_WARM, "its log");
 
 /* Behind a ring's bytes lies 1/64 of its size more, a page at least (so that
  * each ring has its own), for what the engine remembers of segments in flight:
- * 16 bytes for each 1024 of a big ring, for each 256 of the smallest. At an MSS of 1460 it
- * needs two thirds of them; with less than 1024, or many small writes, they run
- * out before a big ring is full, and an ACK is waited for. */
+ * 16 bytes for each 1024 of a big ring, for each 256 of the smallest. At an MSS
+ * of 1460 it needs two thirds of them; with less than 1024, or many small
+ * writes, they run out before a big ring is full, and an ACK is waited for. */
 #define DAWN_RING_PAGE 4096U
 #define DAWN_RING_EXTRA(size) \
 	((size) / 64 < DAWN_RING_PAGE ? DAWN_RING_PAGE : (size) / 64)
