@@ -134,6 +134,19 @@ count() {
 			print p, f, skip + 0 }' "$1"
 }
 
+# What is said again at the end, where it is found even if only the last lines
+# were kept: the checks that failed, and how the log ends.
+remember() { # NAME VERDICT LOG
+	{
+		echo "$1: $2"
+		{
+			grep -E '^(not ok|FAIL)' "$3" | head -n 20
+			echo '...'
+			tail -n 10 "$3"
+		} | cut -c -300 | sed 's/^/    | /'
+	} >"$results/failed.$BASHPID"
+}
+
 run_one() { # TEST NAME
 	local log=$logs/${2//\//_}.log rc passed failed skipped verdict=ok
 	local since=$EPOCHREALTIME seconds
@@ -172,6 +185,7 @@ run_one() { # TEST NAME
 			"$passed" "$failed" "$verdict"
 	} >"$results/out.$BASHPID"
 	cat "$results/out.$BASHPID"
+	[[ $verdict != FAILED* ]] || remember "$2" "$verdict" "$log"
 	echo "$passed $failed" >"$results/sum.$BASHPID"
 }
 
@@ -213,5 +227,9 @@ done
 
 read -r passed failed < <(cat "$results"/sum.* 2>/dev/null |
 	awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+if [ -n "$(compgen -G "$results/failed.*")" ]; then
+	echo "== failed"
+	cat "$results"/failed.*
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
