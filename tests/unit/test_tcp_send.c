@@ -78,8 +78,15 @@ static const struct script_case cases[] = {
 	  "w 100; +200; > A 0+1; +400; > A 0+1; +799; .; +1; > RA 1; ev TP;"
 	  "st closed; n x 1" },
 	{ "persist-probe-taken", "9293 3.8.6.1", "wnd=0 field=0",
-	  "w 100; +200; > A 0+1; <n A 0 a1 w0; ev S; +200; > A 1+1; < A 0 a1 w200;"
-	  "> AP 1+99" },
+	  "w 100; +200; > A 0+1; <n A 0 a1 w0; ev S; +200; .; +200; > A 1+1;"
+	  "< A 0 a2 w0; +799; .; +1; > A 2+1; < A 0 a3 w200; > AP 3+97; dl 200" },
+	{ "persist-backoff-and-timestamps", "9293 3.8.6.1, 6298 3",
+	  "ts wnd=0 field=0",
+	  "w 100; +200; > A 0+1; +100; < A 0 a1 w0 t300,200; rto 400; dl 400; +400;"
+	  "> A 1+1; < A 0 w100 t700,200; > AP 1+99; rto 200; dl 200" },
+	{ "persist-ends-with-what-there-is", "9293 3.8.6.1", "wnd=0 field=0",
+	  "w 1; +200; > A 0+1; +400; > A 0+1; < A 0 a1 w0; dl never;"
+	  "w 10; dl 200; < A 0 w100; > AP 1+10; dl 200" },
 	{ "persist-answer-is-no-dupack", "5681 2", "wnd=0 field=0",
 	  "w 5000; +200; > A 0+1; < A 0; < A 0; < A 0; < A 0; .; n f 0" },
 	{ "persist-opens", "9293 3.8.6.1", "wnd=0 field=0",

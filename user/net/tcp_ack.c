@@ -40,8 +40,9 @@ static unsigned int new_ack(struct dawn_tcp *c, struct tcp_ack *a)
 	a->acked = seg->ack - c->snd_una;
 	/* If a timeout was none, the echo is a sample. */
 	dawn_tcp_undo(c, a);
-	/* Karn: the backoff stays until a segment was measured. */
-	if (take_rtt(c, seg, a->now_us))
+	/* Karn: the backoff stays until a segment was measured. That of probes
+	 * stays until there is a window. */
+	if (take_rtt(c, seg, a->now_us) && c->rtx_mode != TCP_RTX_PERSIST)
 		c->backoff = 0;
 	c->snd_wnd = tcp_minus(c->snd_wnd, a->acked); /* the edge stays */
 	dawn_tcp_rec_ack(c, a);
@@ -60,12 +61,25 @@ static bool is_duplicate(const struct dawn_tcp *c,
 	       !(seg->flags & DAWN_TCP_FIN) && wnd == c->snd_wnd;
 }
 
+/* Nothing is in flight any more: RFC 6298, 5.2. If it was the byte of a probe and
+ * there are more, probing goes on as slowly as it was (RFC 9293, SHLD-30), else
+ * one who takes a byte at a time has a probe each RTO for ever. If there is a
+ * window now, sending ends it. */
+static void all_acked(struct dawn_tcp *c, uint64_t now_us)
+{
+	if (c->rtx_mode == TCP_RTX_PERSIST &&
+	    dawn_seq_lt(c->snd_nxt, c->snd_end))
+		dawn_tcp_rtx_restart(c, now_us);
+	else
+		dawn_tcp_rtx_stop(c);
+}
+
 static void set_timers(struct dawn_tcp *c, const struct tcp_ack *a)
 {
 	if (a->acked && !tcp_flight(c))
-		dawn_tcp_rtx_stop(c); /* RFC 6298, 5.2 */
+		all_acked(c, a->now_us);
 	else if (a->restart)
-		dawn_tcp_rtx_restart(c, a->now_us); /* 5.3 */
+		dawn_tcp_rtx_restart(c, a->now_us); /* RFC 6298, 5.3 */
 	/* RFC 8985, 7.2: with progress anew, with SACKED segments never. */
 	if (a->acked || (c->early == TCP_EARLY_TLP && !dawn_tcp_tlp_allowed(c)))
 		dawn_tcp_tlp_start(c, a->now_us);

@@ -31,6 +31,8 @@ void dawn_tcp_rtx_restart(struct dawn_tcp *c, uint64_t now_us)
 
 void dawn_tcp_rtx_stop(struct dawn_tcp *c)
 {
+	if (c->rtx_mode == TCP_RTX_PERSIST)
+		c->backoff = 0;
 	c->rtx_mode = TCP_RTX_NONE;
 	c->early = TCP_EARLY_NONE;
 	c->rtx_at = c->early_at = TCP_NEVER;
