@@ -81,24 +81,47 @@ static bool tuple_matches(const struct dawn_flow *f,
 	       __atomic_load_n(&f->service, __ATOMIC_RELAXED) == tuple->service;
 }
 
-uint32_t dawn_flows_find(const struct dawn_flows *t,
-			 const struct dawn_tuple *tuple)
+/* With that tag, and that tuple unless it is NULL. */
+static uint32_t find(const struct dawn_flows *t, const struct dawn_tuple *tuple,
+		     const struct dawn_flow_hash *h)
 {
-	struct dawn_flow_hash h;
-
-	dawn_flow_hash(&h, t->key, &tuple->raddr, tuple->rport, tuple->service);
 	for (int choice = 0; choice < 2; choice++) {
-		uint32_t set = dawn_flow_set_number(&h, choice, t->set_count);
+		uint32_t set = dawn_flow_set_number(h, choice, t->set_count);
 		struct dawn_flow_set *s = &t->sets[set];
 
 		for (uint32_t way = 0; way < DAWN_FLOW_WAYS; way++) {
 			if (__atomic_load_n(&s->tag[way], __ATOMIC_ACQUIRE) ==
-				    h.tag &&
-			    tuple_matches(&s->flow[way], tuple))
+				    h->tag &&
+			    (!tuple || tuple_matches(&s->flow[way], tuple)))
 				return set * DAWN_FLOW_WAYS + way;
 		}
 	}
 	return DAWN_FLOW_NONE;
+}
+
+uint32_t dawn_flows_find(const struct dawn_flows *t,
+			 const struct dawn_tuple *tuple,
+			 const struct dawn_flow_hash *h)
+{
+	return find(t, tuple, h);
+}
+
+void dawn_flows_fetch_sets(const struct dawn_flows *t,
+			   const struct dawn_flow_hash *h)
+{
+	for (int choice = 0; choice < 2; choice++)
+		__builtin_prefetch(&t->sets[dawn_flow_set_number(
+			h, choice, t->set_count)]);
+}
+
+uint32_t dawn_flows_fetch_entry(const struct dawn_flows *t,
+				const struct dawn_flow_hash *h)
+{
+	uint32_t flow = find(t, NULL, h);
+
+	if (flow != DAWN_FLOW_NONE)
+		__builtin_prefetch(dawn_flows_at(t, flow));
+	return flow;
 }
 
 static bool swap(const struct dawn_flows *t, uint32_t flow, uint64_t *word,

@@ -49,9 +49,25 @@ static inline uint64_t dawn_flows_owner(const struct dawn_flows *t,
 }
 
 /* Which flow has the tuple? A hint: without ownership it may change at any
- * time. Return: index or DAWN_FLOW_NONE. */
+ * time. `h`: dawn_flows_hash() of it. Return: index or DAWN_FLOW_NONE. */
 uint32_t dawn_flows_find(const struct dawn_flows *t,
-			 const struct dawn_tuple *tuple);
+			 const struct dawn_tuple *tuple,
+			 const struct dawn_flow_hash *h);
+
+static inline void dawn_flows_hash(const struct dawn_flows *t,
+				   const struct dawn_tuple *tuple,
+				   struct dawn_flow_hash *h)
+{
+	dawn_flow_hash(h, t->key, &tuple->raddr, tuple->rport, tuple->service);
+}
+
+/* Have the cache fetch what find() will look at: first the sets' tags, then,
+ * when these are there, the entry. Return: the flow it is by its tag, most
+ * likely; DAWN_FLOW_NONE: there is none. */
+void dawn_flows_fetch_sets(const struct dawn_flows *t,
+			   const struct dawn_flow_hash *h);
+uint32_t dawn_flows_fetch_entry(const struct dawn_flows *t,
+				const struct dawn_flow_hash *h);
 
 enum dawn_claim {
 	DAWN_CLAIM_OURS,  /* it was this thread's before */

@@ -8,10 +8,30 @@
 
 #include "user/net/reactor_int.h"
 
+/* Control block and the engine's state behind it (reactor_pool.c). */
+#define CONN_FETCH_BYTES (sizeof(struct dawn_conn) + 256)
+
 /* Flow indices are spread by a keyed hash already. */
 static struct dawn_conn **bucket(const struct dawn_reactor *r, uint32_t flow)
 {
 	return &r->hash[(flow ^ flow >> 13) & r->hash_mask];
+}
+
+void dawn_conn_fetch_bucket(const struct dawn_reactor *r, uint32_t flow)
+{
+	__builtin_prefetch(bucket(r, flow));
+}
+
+/* The lines that input() reads, of the bucket's first one; it is the right one
+ * nearly always. */
+void dawn_conn_fetch(const struct dawn_reactor *r, uint32_t flow)
+{
+	const uint8_t *c = (const uint8_t *)*bucket(r, flow);
+
+	if (!c)
+		return;
+	for (size_t at = 0; at < CONN_FETCH_BYTES; at += 64)
+		__builtin_prefetch(c + at);
 }
 
 struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow)

@@ -323,6 +323,10 @@ bool dawn_wait_serve(struct dawn_reactor *r);
 
 /* reactor_conn.c */
 struct dawn_conn *dawn_conn_find(const struct dawn_reactor *r, uint32_t flow);
+/* Have the cache fetch what conn_find() will look at, in two steps: the second
+ * reads what the first one fetched. */
+void dawn_conn_fetch_bucket(const struct dawn_reactor *r, uint32_t flow);
+void dawn_conn_fetch(const struct dawn_reactor *r, uint32_t flow);
 
 /* Make the control block of a CLEAN flow we own; evict: another one's may go
  * for it. Return: 0; -ENOMEM, -EDQUOT: no memory, see dawn_room_for(); -EAGAIN:
