@@ -10,11 +10,11 @@
 #           cannot connect) is not in the ratio. What XDP does with his frames
 #           runs where veth's NAPI happens to, on both CPUs, in the baseline too.
 #           All is in a scheduling group of its own that goes before others.
-# Baseline: the same attack from addresses that `dawn deny` has in its list, so
-#           that XDP drops it at the first look. The frames of flood and
-#           rawattack come at the same rate then (both rates are printed).
-#           The kernel-socket attackers (idle, stall, slowread, slowwrite, tiny)
-#           cannot connect when they are dropped.
+# Baseline: the same flood from addresses that `dawn deny` has in its list, so
+#           that XDP drops it at the first look. flood and rawattack send at the
+#           same rate then; the kernel-socket attackers (idle, stall, slowread,
+#           slowwrite, tiny) cannot connect, so frames of flood come at the rate
+#           that their segments had. Both rates are printed.
 # Method:   RUNS pairs, SECONDS_EACH each, on one daemon; every second pair has
 #           its baseline first. Goodput of the honest clients: hits (80 bytes,
 #           64 connections) and downloads of 300 kB that the reactor serves (8
@@ -75,12 +75,12 @@ live_port() {
 		awk '{ sub(".*:", "", $3); print $3; exit }'
 }
 
-attack() { # KIND SOURCE: SOURCE may be a client's address
+attack() { # KIND SOURCE [PPS]: SOURCE may be a client's address
 	local s=$((SECONDS_EACH + 2 + ${WARM%.*}))
 	case $1 in
 	syn | ack)
-		attacker "$BUILD/bench/flood" -r "$PPS" -s "$s" "$CLI_IF" \
-			"$MAC" "$EVIL.0.1" "$SRV_IP" 80 "$1"
+		attacker "$BUILD/bench/flood" -r "${3:-$PPS}" -s "$s" \
+			"$CLI_IF" "$MAC" "$EVIL.0.1" "$SRV_IP" 80 "$1"
 		;;
 	rst | data) # 65,536 guesses, again and again
 		attacker "$BUILD/bench/flood" -r "$PPS" -s "$s" -q 65536 \
@@ -125,7 +125,7 @@ requests_of() {
 			failed }' "$2"
 }
 
-# one KIND SOURCE: prints its figures as NAME=VALUE
+# one KIND SOURCE [PPS]: prints its figures as NAME=VALUE
 one() {
 	local cpu refused
 	cpu=$(seconds_of "$DAWND_PID")
@@ -138,7 +138,7 @@ one() {
 		attack "$1" "$2"
 		;;
 	*)
-		attack "$1" "$2"
+		attack "$1" "$2" "${3:-}"
 		pause "$WARM" # it takes that long to begin
 		clients "$SECONDS_EACH"
 		;;
@@ -151,11 +151,18 @@ one() {
 	requests_of hits "$TMP/hits"
 	requests_of downloads "$TMP/big"
 	sed -n 's/.*pps=\([0-9]*\).*/pps=\1/p' "$TMP/flood"
+	[ -n "${3:-}" ] || sed -n 's/.*pps=\([0-9]*\).*/\1/p' "$TMP/flood" \
+		>"$TMP/pps.$1"
 }
 
-dropped() { # KIND
+dropped() { # KIND: after one with that attack
 	dawn deny --dev "$SRV_IF" "$EVIL.0.0/16" >/dev/null
-	one "$1" "$EVIL.0.1"
+	case $1 in
+	idle | stall | slowread | slowwrite | tiny)
+		one ack "$EVIL.0.1" "$(cat "$TMP/pps.$1")"
+		;;
+	*) one "$1" "$EVIL.0.1" ;;
+	esac
 	dawn allow --dev "$SRV_IF" "$EVIL.0.0/16" >/dev/null
 }
 
@@ -207,9 +214,7 @@ for kind, rs in rows.items():
         q = [r[what] / max(r[what + "_dropped"], 0.1) for r in rs]
         return "%.2f (%.2f to %.2f)" % (statistics.median(q), min(q), max(q))
     med = lambda k: statistics.median(r[k] for r in rs)
-    pps = "by the kernel's TCP"
-    if "pps" in rs[0]:
-        pps = "%.0f (%.0f)" % (med("pps"), med("pps_dropped"))
+    pps = "%.0f (%.0f)" % (med("pps"), med("pps_dropped"))
     def both(what, suffix=""):
         return sum(r[w + what + suffix] for r in rs for w in ("hits", "downloads"))
     print("| %s | %s | %s | %s | %d (%d) | %d (%d) | %.0f of %.0f |" % (

@@ -12,14 +12,15 @@
  *   -n N        connections (1000)
  *   -f IP       first source address; -a A: so many that follow (1)
  *   -s SECONDS  (5)
- * Output: opened= lost= (reset, or ended before its time) bytes=
+ * Output: opened= lost= (reset, or ended before its time) bytes= pps= (segments
+ * that were sent, a second)
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,13 +57,25 @@ static struct {
 	char request[512];
 	uint32_t request_len;
 	int epfd;
-	uint64_t opened, lost, bytes;
+	uint64_t opened, lost, bytes, sent;
 } g = { .conns = 1000, .sources = 1, .seconds = 5 };
+
+/* Count its segments, and close it. */
+static void end_conn(struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		die_errno("TCP_INFO");
+	g.sent += info.tcpi_segs_out;
+	close(c->fd);
+	c->fd = -1;
+}
 
 static void lose(struct conn *c)
 {
-	close(c->fd);
-	c->fd = -1;
+	end_conn(c);
 	g.lost++;
 }
 
@@ -211,7 +224,7 @@ static void set_up(char **arg)
 
 int main(int argc, char **argv)
 {
-	uint64_t end, next = 0;
+	uint64_t begin, end, next = 0;
 	int opt;
 
 	while ((opt = getopt(argc, argv, "n:f:a:s:")) != -1) {
@@ -241,7 +254,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	set_up(argv + optind);
-	end = now_ns() / 1000000 + g.seconds * 1000ULL;
+	begin = now_ns() / 1000000;
+	end = begin + g.seconds * 1000ULL;
 	while (now_ns() / 1000000 < end) {
 		struct epoll_event ev[256];
 		int n = epoll_wait(g.epfd, ev, 256, STEP_MS / 4);
@@ -253,8 +267,14 @@ int main(int argc, char **argv)
 			step();
 		}
 	}
-	printf("opened=%llu lost=%llu bytes=%llu\n",
+	end = now_ns() / 1000000;
+	for (uint32_t i = 0; i < g.conns; i++) {
+		if (list[i].fd != -1)
+			end_conn(&list[i]);
+	}
+	printf("opened=%llu lost=%llu bytes=%llu pps=%llu\n",
 	       (unsigned long long)g.opened, (unsigned long long)g.lost,
-	       (unsigned long long)g.bytes);
+	       (unsigned long long)g.bytes,
+	       (unsigned long long)(g.sent * 1000 / (end - begin)));
 	return 0;
 }
