@@ -87,6 +87,13 @@ static const struct script_case cases[] = {
 	{ "persist-ends-with-what-there-is", "9293 3.8.6.1", "wnd=0 field=0",
 	  "w 1; +200; > A 0+1; +400; > A 0+1; < A 0 a1 w0; dl never;"
 	  "w 10; dl 200; < A 0 w100; > AP 1+10; dl 200" },
+	/* Closed no more: what fits in it goes when the override timeout says so,
+	 * not when the next probe would have. */
+	{ "persist-a-little-window", "9293 3.8.6.2.1, (4)", "",
+	  "w 100; > A 0+100; +100; < A 0 a100 w0; w 2000; dl 200; +200;"
+	  "> A 100+1; +400; > A 100+1; +800; > A 100+1; < A 0 a101 w500; .;"
+	  "dl 200; +199; .; < A 0; +1; > A 101+500; dl 200;"
+	  "< A 0 a601 w5000; > A 601+1000; > AP 1601+499" },
 	{ "persist-answer-is-no-dupack", "5681 2", "wnd=0 field=0",
 	  "w 5000; +200; > A 0+1; < A 0; < A 0; < A 0; < A 0; .; n f 0" },
 	{ "persist-opens", "9293 3.8.6.1", "wnd=0 field=0",

@@ -358,7 +358,10 @@ static uint32_t sendable(struct dawn_tcp *c, uint32_t len, uint64_t now_us)
 	 * sent before may go in any size. */
 	if (wnd && (again || wnd >= c->max_snd_wnd / 2))
 		return wnd;
-	if (!tcp_flight(c) && c->rtx_mode == TCP_RTX_NONE)
+	/* The override timeout, (4), is no longer after probes of a closed one. */
+	if (!tcp_flight(c) &&
+	    (c->rtx_mode == TCP_RTX_NONE ||
+	     (wnd && c->rtx_mode == TCP_RTX_PERSIST && c->backoff)))
 		dawn_tcp_rtx_start(c, TCP_RTX_PERSIST, now_us);
 	return 0;
 }
