@@ -140,7 +140,8 @@ remember() { # NAME VERDICT LOG
 	{
 		echo "$1: $2"
 		{
-			grep -E '^(not ok|FAIL)' "$3" | head -n 20
+			# Those of a program that a script ran, too.
+			grep -E '^( +\| )?(not ok|FAIL)' "$3" | head -n 20
 			echo '...'
 			tail -n 10 "$3"
 		} | cut -c -300 | sed 's/^/    | /'
@@ -218,7 +219,8 @@ for arg in "$@"; do
 	mapfile -t tests < <(stage_tests "$arg")
 	if [ ${#tests[@]} = 0 ]; then
 		echo "== $arg"
-		echo "FAILED: no test of this stage is there: 'make test' builds them"
+		echo "FAILED: no test of stage $arg is there: 'make test' builds them" |
+			tee "$results/failed.$arg"
 		echo "0 1" >"$results/sum.$arg"
 		continue
 	fi
