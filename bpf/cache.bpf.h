@@ -47,6 +47,79 @@ static __always_inline bool keys_equal(const struct dawn_cache_key *a,
 	return true;
 }
 
+/* Do the request's bytes equal `want`? `n` <= DAWN_ETAG_MAX; both may be read
+ * in whole words. */
+static __always_inline bool value_is(const struct work *w, __u32 off,
+				     const __u8 *want, __u32 n)
+{
+	const __u8 *p = seg_at(w, off);
+	__u64 differ;
+
+	for (__u32 i = 0; i < DAWN_ETAG_MAX; i += 8) {
+		if (i >= n)
+			break;
+		differ = LOAD64(p + i) ^ LOAD64(want + i);
+		if (n - i < 8)
+			differ &= (1ULL << (n - i) * 8) - 1;
+		if (differ)
+			return false;
+	}
+	return true;
+}
+
+/* Is the entity tag the slot's, by the weak comparison (RFC 9110, 8.8.3.2)? */
+static __always_inline bool tag_matches(const struct work *w,
+					const struct dawn_slot *slot)
+{
+	__u32 off = w->scan.none_match.off, len = w->scan.none_match.len;
+	__u32 at = slot->etag_off;
+
+	if (len > 2 && LOAD16(seg_at(w, off)) == (__u16)WORD4("W/\0\0", 0)) {
+		off += 2;
+		len -= 2;
+	}
+	OPAQUE(at);
+	at &= 0x3ff;
+	return slot->etag_off && len == slot->etag_len &&
+	       len <= DAWN_ETAG_MAX && value_is(w, off, slot->data + at, len);
+}
+
+/* RFC 9110, 13.1.3. A later date than ours says the same, but reading dates is
+ * left to the reactor: caches send back the one that they were given. */
+static __always_inline bool date_matches(const struct work *w,
+					 const struct dawn_slot *slot)
+{
+	__u32 at = slot->modified_off;
+
+	OPAQUE(at);
+	at &= 0x3ff;
+	return slot->modified_off &&
+	       w->scan.modified_since.len == DAWN_DATE_LEN &&
+	       value_is(w, w->scan.modified_since.off, slot->data + at,
+			DAWN_DATE_LEN);
+}
+
+/* Which answer the preconditions ask for (RFC 9110, 13.2.2): w->resp.kind. A
+ * list of tags, or a tag that is not ours, may still be a 304 or a 200 to the
+ * reactor's eyes. Return: 0, or a verdict. */
+static __always_inline int choose_kind(struct work *w,
+				       const struct dawn_slot *slot)
+{
+	bool same;
+
+	w->resp.kind = w->scan.head ? DAWN_RESP_HEAD : DAWN_RESP_GET;
+	if (w->scan.none_match.off)
+		same = tag_matches(w, slot);
+	else if (w->scan.modified_since.off)
+		same = date_matches(w, slot);
+	else
+		return 0;
+	if (!same || !slot->nm_len || slot->nm_len > DAWN_NM_MAX)
+		return PUNT(http_condition);
+	w->resp.kind = DAWN_RESP_NOT_MODIFIED;
+	return 0;
+}
+
 /* May the slot answer the request? Return: 0, or a verdict. */
 static __always_inline int check_slot(const struct work *w,
 				      const struct dawn_slot *slot, __u32 gen)
@@ -87,8 +160,9 @@ static __always_inline int lookup_response(struct xdp_md *ctx, struct work *w)
 	if (!slot)
 		return PUNT(cache_gone);
 	verdict = check_slot(w, slot, w->resp.gen);
-	w->resp.kind = w->scan.head ? DAWN_RESP_HEAD : DAWN_RESP_GET;
-	w->resp.len = w->scan.head ? slot->head_len : slot->resp_len;
+	if (!verdict)
+		verdict = choose_kind(w, slot);
+	w->resp.len = dawn_slot_len(slot, w->resp.kind);
 	return verdict;
 }
 

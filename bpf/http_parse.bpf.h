@@ -233,6 +233,17 @@ static __always_inline __u32 name_length(const __u8 *p)
 	return 32;
 }
 
+/* A field that may come once. Return: 0, or a verdict. */
+static __always_inline int scan_once(struct dawn_scan_value *v, __u32 value,
+				     __u32 end)
+{
+	if (v->off)
+		return PUNT(http_condition);
+	v->off = value;
+	v->len = end - value;
+	return 0;
+}
+
 /* A header line, [line, end) in w->seg. Return: 0, or a verdict. */
 static __always_inline int scan_field(struct work *w, __u32 line, __u32 end)
 {
@@ -252,6 +263,10 @@ static __always_inline int scan_field(struct work *w, __u32 line, __u32 end)
 		value++;
 	if (len == 4 && NAME_4TO7(p, "host"))
 		return scan_host(w, value, end - value);
+	if (len == 13 && NAME_8TO16(p, "if-none-match"))
+		return scan_once(&w->scan.none_match, value, end);
+	if (len == 17 && NAME_17TO32(p, "if-modified-since"))
+		return scan_once(&w->scan.modified_since, value, end);
 	if (len != 10 || !NAME_8TO16(p, "connection"))
 		return PUNT(http_header);
 	p = seg_at(w, value);

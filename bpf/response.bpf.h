@@ -28,7 +28,7 @@ struct segment_order {
 	__u16 ip_sum;  /* IPv4 header without length and checksum */
 	__u8 l3_off;
 	__u8 is_v6;
-	__u16 pad;
+	__u16 kind; /* enum dawn_resp_kind */
 };
 _Static_assert(sizeof(struct segment_order) == 32, "no holes");
 
@@ -86,6 +86,31 @@ static __always_inline __u64 slot_sum(const struct dawn_slot *slot, __u32 start,
 	return sum + (__u32)a + (a >> 32) + (__u32)b + (b >> 32);
 }
 
+/* Payload [start, start + len) of an answer of that kind, Date not included:
+ * into the frame, and its sum. start is a multiple of 16; 0 for a 304. */
+static __always_inline int store_payload(struct xdp_md *ctx, __u32 off,
+					 const struct dawn_slot *slot,
+					 __u32 kind, __u32 start, __u32 len)
+{
+	if (kind == DAWN_RESP_NOT_MODIFIED) {
+		len = BOUND_LEN(len, 0xff);
+		return bpf_xdp_store_bytes(ctx, off, (void *)slot->nm, len);
+	}
+	len = BOUND_LEN(len, 0x7ff);
+	OPAQUE(start);
+	if (start > (DAWN_SEGMENTS_MAX - 1) * DAWN_SEGMENT_BYTES_MAX)
+		return -1;
+	return bpf_xdp_store_bytes(ctx, off, (void *)slot->data + start, len);
+}
+
+static __always_inline __u64 payload_sum(const struct dawn_slot *slot,
+					 __u32 kind, __u32 start, __u32 len)
+{
+	if (kind == DAWN_RESP_NOT_MODIFIED)
+		return slot->nm_sum;
+	return slot_sum(slot, start, start + len);
+}
+
 /* Payload bytes of a full segment of this flow. */
 static __always_inline __u32 segment_bytes(const struct dawn_flow *f)
 {
@@ -115,7 +140,7 @@ static __always_inline int send_single(struct xdp_md *ctx, struct work *w,
 {
 	struct tcp_reply r = {};
 	struct dawn_slot *slot;
-	__u32 off, len, l4_off;
+	__u32 off, len, l4_off, date_off;
 	__u64 sum;
 
 	if (!w || !f)
@@ -133,16 +158,16 @@ static __always_inline int send_single(struct xdp_md *ctx, struct work *w,
 	off = l4_off + sizeof(struct tcphdr) + r.opt_len;
 	if (resize_frame(ctx, off + len))
 		return -1;
-	sum = slot_sum(slot, 0, len);
-	if (slot->date_off)
+	sum = payload_sum(slot, w->resp.kind, 0, len);
+	date_off = dawn_slot_date_off(slot, w->resp.kind);
+	if (date_off)
 		sum += w->date_sum;
 	put_headers(w, off - l4_off + len, reply_tos(w));
 	put_tcp(w, l4_off, &r, len, sum);
-	len = BOUND_LEN(len, 0x7ff);
 	if (store_headers_first(ctx, w, off) ||
-	    bpf_xdp_store_bytes(ctx, off, slot->data, len))
+	    store_payload(ctx, off, slot, w->resp.kind, 0, len))
 		return -1;
-	return slot->date_off ? store_date(ctx, w, off, slot->date_off) : 0;
+	return date_off ? store_date(ctx, w, off, date_off) : 0;
 }
 
 /* Is there budget for n segments in this poll of the device?
@@ -227,6 +252,7 @@ dawn_subprog int send_clones(struct xdp_md *ctx, struct work *w,
 	o.date_s = w->resp.date_s;
 	o.resp_len = w->resp.len;
 	o.seg_len = segment_bytes(f);
+	o.kind = w->resp.kind;
 	put_order_headers(w, f, &o, l4_off, opt_len);
 	if (store_headers_first(ctx, w, off) ||
 	    bpf_xdp_store_bytes(ctx, off, &o, sizeof(o)))
@@ -250,7 +276,7 @@ dawn_subprog int send_response(struct xdp_md *ctx, struct work *w,
 			       struct dawn_flow *f)
 {
 	struct dawn_slot *slot;
-	__u32 seg, n;
+	__u32 seg, n, date_off;
 	int verdict;
 
 	if (!w || !f)
@@ -261,11 +287,13 @@ dawn_subprog int send_response(struct xdp_md *ctx, struct work *w,
 	if (!slot || slot->gen != w->resp.gen || !w->resp.len || !seg)
 		return PUNT(cache_gone);
 	n = (w->resp.len + seg - 1) / seg;
-	if (n > DAWN_SEGMENTS_MAX || w->resp.len > DAWN_RESP_MAX)
+	if (n > DAWN_SEGMENTS_MAX || w->resp.len > DAWN_RESP_MAX ||
+	    (n > 1 && w->resp.kind == DAWN_RESP_NOT_MODIFIED))
 		return PUNT(segments_many);
-	if (slot->date_off) {
-		if (slot->date_off + DAWN_DATE_LEN > seg ||
-		    slot->date_off + DAWN_DATE_LEN > w->resp.len)
+	date_off = dawn_slot_date_off(slot, w->resp.kind);
+	if (date_off) {
+		if (date_off + DAWN_DATE_LEN > seg ||
+		    date_off + DAWN_DATE_LEN > w->resp.len)
 			return PUNT(segments_many);
 		if (date_of(w, w->resp.date_s))
 			return DROP(map_missing);

@@ -63,6 +63,7 @@ static __always_inline int build_segment(struct xdp_md *ctx, struct work *w,
 					 __u32 index)
 {
 	__u32 start = index * o->seg_len, len = o->resp_len - start;
+	__u32 date_off = dawn_slot_date_off(slot, o->kind);
 	bool last = len <= o->seg_len;
 	__u64 sum;
 
@@ -71,23 +72,20 @@ static __always_inline int build_segment(struct xdp_md *ctx, struct work *w,
 	if (start > (DAWN_SEGMENTS_MAX - 1) * DAWN_SEGMENT_BYTES_MAX ||
 	    len > DAWN_SEGMENT_BYTES_MAX)
 		return -1;
-	sum = slot_sum(slot, start, start + len);
+	sum = payload_sum(slot, o->kind, start, len);
 	if (resize_frame(ctx, hdr_len + len))
 		return -1;
-	if (index == 0 && slot->date_off) {
+	if (index == 0 && date_off) {
 		if (date_of(w, o->date_s))
 			return -1;
 		sum += w->date_sum;
 	}
 	if (finish_headers(ctx, o, hdr_len, o->seq + start, len, sum, last))
 		return -1;
-	len = BOUND_LEN(len, 0x7ff);
-	OPAQUE(start);
-	if (start > (DAWN_SEGMENTS_MAX - 1) * DAWN_SEGMENT_BYTES_MAX ||
-	    bpf_xdp_store_bytes(ctx, hdr_len, slot->data + start, len))
+	if (store_payload(ctx, hdr_len, slot, o->kind, start, len))
 		return -1;
-	if (index == 0 && slot->date_off)
-		return store_date(ctx, w, hdr_len, slot->date_off);
+	if (index == 0 && date_off)
+		return store_date(ctx, w, hdr_len, date_off);
 	return 0;
 }
 

@@ -327,6 +327,8 @@ static __always_inline void note_sent(struct work *w, struct dawn_flow *f,
 	f->rcv_adv = f->rcv_nxt + dawn_flow_window(f);
 	set_unacked(w, true);
 	count_slot_hit(w->resp.slot);
+	if (w->resp.kind == DAWN_RESP_NOT_MODIFIED)
+		COUNT(http_304);
 	ADD(http_hit_segments, segments);
 }
 

@@ -79,6 +79,12 @@ struct dawn_response {
 	__u32 kind;   /* enum dawn_resp_kind */
 };
 
+/* A field value in work.seg. */
+struct dawn_scan_value {
+	__u16 off; /* 0: the field did not come */
+	__u16 len;
+};
+
 /* Where the request scan stands; see http_parse.bpf.h. */
 struct dawn_scan {
 	__u32 pos;        /* next byte to look at, in work.seg */
@@ -91,7 +97,9 @@ struct dawn_scan {
 	__u32 hosts;  /* Host fields seen */
 	__u32 vhost;
 	__u32 has_accept_encoding;
-	__u32 head; /* 1: HEAD, 0: GET */
+	__u32 head;                            /* 1: HEAD, 0: GET */
+	struct dawn_scan_value none_match;     /* If-None-Match */
+	struct dawn_scan_value modified_since; /* If-Modified-Since */
 	__s32 verdict;
 };
 

@@ -15,7 +15,7 @@
 
 /* Bumped when any layout in this folder changes. A daemon or command that
  * finds other numbers in `config.abi` refuses to touch the maps. */
-#define DAWN_ABI_VERSION 2
+#define DAWN_ABI_VERSION 3
 
 #define DAWN_PIN_ROOT "/sys/fs/bpf/dawn"
 

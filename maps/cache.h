@@ -54,7 +54,9 @@
 #define DAWN_SLOT_DATA  16384
 #define DAWN_TARGET_MAX 240 /* longer request targets are never cached */
 #define DAWN_PSUMS      (DAWN_RESP_MAX / DAWN_SEGMENT_ALIGN + 1)
-#define DAWN_DATE_LEN   29 /* IMF-fixdate, RFC 9110, 5.6.7 */
+#define DAWN_DATE_LEN   29  /* IMF-fixdate, RFC 9110, 5.6.7 */
+#define DAWN_NM_MAX     256 /* a 304 is a segment always */
+#define DAWN_ETAG_MAX   64  /* longer ones are compared by the reactor */
 
 enum dawn_slot_state {
 	DAWN_SLOT_FREE = 0,
@@ -92,22 +94,62 @@ struct dawn_slot {
 	__u16 date_off;   /* of the 29 Date bytes; a multiple of 4, all in
 					 * the first segment; 0: no Date */
 	__u32 flags;      /* DAWN_ENTRY_* */
-	__u8 pad[20];
+	/* For preconditions (RFC 9110, 13). Values that stand in the header
+	 * section in `data`, from its beginning: */
+	__u16 etag_off;     /* ETag, quotes included; 0: none */
+	__u16 etag_len;     /* <= DAWN_ETAG_MAX */
+	__u16 modified_off; /* Last-Modified, DAWN_DATE_LEN bytes; 0: none */
+	__u16 nm_len;       /* of the 304 in `nm`; 0: there is none */
+	__u16 nm_date_off;  /* even; 0: no Date */
+	__u16 nm_sum;       /* as psum, of all of it */
+	__u8 pad[8];
 	struct dawn_cache_key key;
 	/* psum[i]: folded ones'-complement sum (native order, as the checksum
 	 * field is summed) of data[0 .. 16 i). The Date bytes are zero in
 	 * data, so a sender adds the sum of the Date it fills in. */
 	__u16 psum[DAWN_PSUMS];
 	__u16 pad2[17];
+	__u8 nm[DAWN_NM_MAX]; /* the 304, Date zero; then zeros */
 	__u8 data[DAWN_SLOT_DATA];
 };
-#define DAWN_SLOT_SIZE (64 + 256 + 2 * (DAWN_PSUMS + 17) + DAWN_SLOT_DATA)
+#define DAWN_SLOT_SIZE \
+	(64 + 256 + 2 * (DAWN_PSUMS + 17) + DAWN_NM_MAX + DAWN_SLOT_DATA)
 _Static_assert(sizeof(struct dawn_slot) == DAWN_SLOT_SIZE, "slot is ABI");
 _Static_assert(DAWN_SLOT_SIZE % 8 == 0, "slots are 8-byte aligned");
 _Static_assert(__builtin_offsetof(struct dawn_slot, data) % 8 == 0,
 	       "data is 8-byte aligned");
 _Static_assert(DAWN_RESP_MAX + DAWN_SEGMENT_BYTES_MAX <= DAWN_SLOT_DATA,
 	       "a full segment can be copied from any offset");
+
+/* What of a slot was sent: struct dawn_flow.resp_kind. */
+enum dawn_resp_kind {
+	DAWN_RESP_NONE = 0, /* nothing of the kernel half is unacknowledged */
+	DAWN_RESP_GET = 1,  /* whole slot */
+	DAWN_RESP_HEAD = 2, /* the slot's header section only */
+	DAWN_RESP_NOT_MODIFIED = 3, /* the slot's 304 */
+};
+
+/* Length of an answer of a kind (enum dawn_resp_kind); 0: the slot has none.
+ * GET and HEAD are the beginning of `data`, the 304 that of `nm`. */
+static __always_inline __u32 dawn_slot_len(const struct dawn_slot *s,
+					   __u32 kind)
+{
+	switch (kind) {
+	case DAWN_RESP_GET:
+		return s->resp_len;
+	case DAWN_RESP_HEAD:
+		return s->head_len;
+	case DAWN_RESP_NOT_MODIFIED:
+		return s->nm_len;
+	}
+	return 0;
+}
+
+static __always_inline __u32 dawn_slot_date_off(const struct dawn_slot *s,
+						__u32 kind)
+{
+	return kind == DAWN_RESP_NOT_MODIFIED ? s->nm_date_off : s->date_off;
+}
 
 struct dawn_index_key {
 	__u64 h[2];

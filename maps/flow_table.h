@@ -48,12 +48,6 @@ enum dawn_tcp_state {
 #define DAWN_FLOW_OUTER_AD 0x08 /* outer VLAN tag is 802.1ad */
 #define DAWN_FLOW_RESENT   0x10 /* response sent twice: no RTT sample of it */
 
-enum dawn_resp_kind {
-	DAWN_RESP_NONE = 0, /* nothing of the kernel half is unacknowledged */
-	DAWN_RESP_GET = 1,  /* whole slot */
-	DAWN_RESP_HEAD = 2, /* the slot's header section only */
-};
-
 struct dawn_flow {
 	__u64 owner;
 	struct dawn_addr raddr; /* peer */

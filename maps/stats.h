@@ -28,6 +28,7 @@
 	X(flow_deferred, "full sets: no entry before there are data")      \
 	X(http_hit, "requests answered from the cache")                    \
 	X(http_hit_segments, "segments sent for them")                     \
+	X(http_304, "of the requests: answered with 304 (Not Modified)")   \
 	X(http_resend, "responses sent again by XDP, no reactor alive")    \
 	X(ack_seen, "ACKs of kernel-owned flows taken in")                 \
 	X(fin_acked, "FINs of kernel-owned flows answered")                \
@@ -82,6 +83,7 @@
 	X(http_target, "request target too long or not in origin form")      \
 	X(http_header, "header field not on the list")                       \
 	X(http_value, "header field value left to the reactor")              \
+	X(http_condition, "precondition that XDP cannot say yes to")         \
 	X(http_host, "Host missing, twice, malformed or unknown")            \
 	X(http_pipelined, "bytes behind the request")                        \
 	X(cache_miss, "not in the index")                                    \

@@ -41,6 +41,16 @@ FIELD_SETS = (
 TRIES = 20
 
 
+def conditions(etag, modified):
+    """Field sets that make it a 304."""
+    return (
+        (("If-None-Match", etag),),
+        (("If-None-Match", "W/" + etag),),
+        (("If-Modified-Since", modified),),
+        BROWSER + (("If-None-Match", etag), ("If-Modified-Since", modified)),
+    )
+
+
 def http_hits(command):
     out = subprocess.run(command, shell=True, check=True,
                          stdout=subprocess.PIPE).stdout
@@ -79,11 +89,16 @@ def compare(name, hit, plain):
 def main():
     fast, slow, command = sys.argv[1:4]
     passed = failed = 0
+    validators = {}
+    for file_name in sys.argv[4:]:
+        head = ask(slow, None, "HEAD", "/" + file_name, ()).fields
+        validators[file_name] = head["etag"], head["last-modified"]
     for reused in (False, True):
         conn_fast = httpc.Connection(fast) if reused else None
         conn_slow = httpc.Connection(slow) if reused else None
         for file_name in sys.argv[4:]:
-            for i, fields in enumerate(FIELD_SETS):
+            for i, fields in enumerate(FIELD_SETS +
+                                       conditions(*validators[file_name])):
                 for method in ("GET", "HEAD"):
                     # One Host for both: it is part of the request.
                     request = (method, "/" + file_name, fields)

@@ -163,6 +163,31 @@ def rto_all(b):
     b.get(conn, "the next", "hot1")
 
 
+@scenario("RFC 9110, 15.4.5 and 6298, 5.4: a 304 of XDP's is lost")
+def not_modified_lost(b):
+    conn = b.open()
+    b.get(conn, "200", "hot0")
+    head = conn.stream(0).partition(b"\r\n\r\n")[0]
+    tag = [x for x in head.split(b"\r\n") if x.startswith(b"ETag: ")][0][6:]
+    conn.auto_ack = False
+    conn.log = []
+    start = len(conn.bytes)
+    conn.send_next(b"GET /hot0 HTTP/1.1\r\nHost: x\r\nIf-None-Match: " + tag +
+                   b"\r\n\r\n")
+    b.check("answered", conn.until(lambda: conn.stream(start).endswith(
+        b"\r\n\r\n")), conn)
+    first = conn.stream(start)
+    b.check("304", first.startswith(b"HTTP/1.1 304 "), conn)
+    forget(conn, start, len(conn.bytes))
+    conn.log = []
+    b.check("sent again", conn.until(lambda: conn.with_data()), conn)
+    b.check("the same bytes", conn.with_data()[0].off == start and
+            conn.with_data()[0].data == first, conn)
+    conn.take()
+    conn.ack_all()
+    b.get(conn, "the next", "hot1")
+
+
 @scenario("RFC 6582: a partial ACK, then the rest")
 def partial_ack(b):
     conn, start = b.unacknowledged("ten.bin")

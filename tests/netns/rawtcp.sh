@@ -35,7 +35,7 @@ for i in "${!clients[@]}"; do
 done
 if [ $# = 0 ]; then
 	at_least "fast retransmits" 2 "$(counter tcp_fast_retransmit)"
-	for name in kernel_retransmit tcp_rto tcp_dup_ack tcp_sack \
+	for name in kernel_retransmit http_304 tcp_rto tcp_dup_ack tcp_sack \
 		tcp_unacked tcp_window tcp_fin_data tcp_options http_incomplete \
 		http_pipelined to_kernel tcp_malformed challenge_ack; do
 		at_least "met on the way, $name" 1 "$(counter "$name")"

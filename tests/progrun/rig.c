@@ -519,7 +519,8 @@ struct pkt peer_request(const struct peer *p, const char *text)
 
 /* ---- slots ---- */
 
-void rig_cache(uint32_t slot, const char *target, size_t body_len)
+static void put_slot(uint32_t slot, const char *target, size_t body_len,
+		     const char *more)
 {
 	struct dawn_slot *s = &rig.slots[slot];
 	struct dawn_index_value where = { .slot = slot, .gen = 100 + slot };
@@ -532,8 +533,8 @@ void rig_cache(uint32_t slot, const char *target, size_t body_len)
 	s->head_len = (uint16_t)snprintf(
 		(char *)s->data, sizeof(s->data),
 		"HTTP/1.1 200 OK\r\nServer: binary-dawn\r\nDate: %29s\r\n"
-		"Content-Length: %zu\r\n\r\n",
-		"", body_len);
+		"Content-Length: %zu\r\n%s\r\n",
+		"", body_len, more);
 	memset(s->data + s->date_off, 0, DAWN_DATE_LEN);
 	for (size_t i = 0; i < body_len; i++)
 		s->data[s->head_len + i] = (uint8_t)(i * 7 + i / 251);
@@ -547,6 +548,48 @@ void rig_cache(uint32_t slot, const char *target, size_t body_len)
 	assert_int_equal(bpf_map_update_elem(rig_map("cache_index"), &key,
 					     &where, BPF_ANY),
 			 0);
+}
+
+void rig_cache(uint32_t slot, const char *target, size_t body_len)
+{
+	put_slot(slot, target, body_len, "");
+}
+
+static uint16_t offset_of(const struct dawn_slot *s, const char *text)
+{
+	const uint8_t *at = memmem(s->data, s->head_len, text, strlen(text));
+
+	assert_non_null(at);
+	return (uint16_t)(at - s->data);
+}
+
+void rig_cache_validators(uint32_t slot, const char *target, size_t body_len,
+			  const char *etag)
+{
+	struct dawn_slot *s = &rig.slots[slot];
+	char more[256];
+	uint32_t sum = 0;
+
+	assert_true(snprintf(more, sizeof(more),
+			     "Last-Modified: " RIG_MODIFIED "\r\nETag: %s\r\n",
+			     etag) < (int)sizeof(more));
+	put_slot(slot, target, body_len, more);
+	s->modified_off = offset_of(s, RIG_MODIFIED);
+	s->etag_off = offset_of(s, etag);
+	s->etag_len = (uint16_t)strlen(etag);
+	s->nm_len = (uint16_t)snprintf((char *)s->nm, sizeof(s->nm),
+				       "HTTP/1.1 304 Not Modified\r\n"
+				       "Server: binary-dawn\r\nDate: %29s\r\n"
+				       "ETag: %s\r\n\r\n",
+				       "", etag);
+	assert_true(s->nm_len < sizeof(s->nm));
+	s->nm_date_off = 54;
+	memset(s->nm + s->nm_date_off, 0, DAWN_DATE_LEN);
+	for (size_t i = 0; i < sizeof(s->nm); i += 2)
+		sum += (uint32_t)(s->nm[i] | s->nm[i + 1] << 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	s->nm_sum = (uint16_t)sum;
 }
 
 void rig_uncache(void)

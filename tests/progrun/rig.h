@@ -138,6 +138,10 @@ struct pkt peer_request(const struct peer *p, const char *text);
 
 /* Put a response of `body_len` bytes at `target` into slot 0 to 3. */
 void rig_cache(uint32_t slot, const char *target, size_t body_len);
+/* The same with Last-Modified, this ETag, and a 304. */
+#define RIG_MODIFIED "Sat, 05 Nov 1994 07:38:26 GMT"
+void rig_cache_validators(uint32_t slot, const char *target, size_t body_len,
+			  const char *etag);
 void rig_uncache(void); /* empties the index */
 
 #define REQUEST(target) "GET " target " HTTP/1.1\r\nHost: 198.18.0.1\r\n\r\n"

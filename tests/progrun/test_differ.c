@@ -2,7 +2,8 @@
 /* Two parsers, one answer: mutated requests go through dawn_xdp on a kernel-owned
  * flow whose target is cached. Each that XDP answers must be, to the parser
  * behind the reactor, one whole request for that target that gets the same
- * plain 200 on a connection that stays open. XDP may always punt.
+ * plain 200, or the same 304, on a connection that stays open. XDP may always
+ * punt.
  *
  * DIFFER_CASES=n in the environment runs more of them than the default.
  */
@@ -12,11 +13,13 @@
 #include <string.h>
 
 #include "tests/progrun/rig.h"
+#include "user/http/conditional.h"
 #include "user/http/parse.h"
 #include "user/http/request.h"
 
 #define CASES   200000
 #define REQ_MAX 1400
+#define TAG     "\"x-1\""
 
 static uint64_t rng = 0x9e3779b97f4a7c15ULL;
 
@@ -114,6 +117,7 @@ static const char *const names[] = {
 	"Cookie",
 	"Authorization",
 	"If-None-Match",
+	"If-Modified-Since",
 	"Range",
 	"Expect",
 	"Upgrade",
@@ -138,18 +142,34 @@ static const char *const values[] = {
 	"5",          "\"x\"",        "text/html,*/*;q=0.1",
 	"x\x7f",      "x\x80y",       "@EEP-ALIVE",
 	"keep\rlive", "  keep-alive", "bytes=0-1",
+	TAG,          ("W/" TAG),     RIG_MODIFIED,
 };
 
 #define PICK(list) (list[roll(sizeof(list) / sizeof(list[0]))])
+
+static const char *const conditions[] = {
+	"If-None-Match: " TAG,
+	"If-None-Match:W/" TAG,
+	"if-none-match: \"x-1, \"",
+	"If-None-Match: \"y\", " TAG,
+	"If-Modified-Since: " RIG_MODIFIED,
+	"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+	"If-Modified-Since: Fri, 04 Nov 1994 07:38:26 GMT",
+};
 
 static void add_field(struct text *t)
 {
 	static const char *const colons[] = { ": ",  ": ",  ": ",  ":",
 					      ":  ", ":\t", " : ", "" };
 
-	add(t, roll(4) ? names[roll(12)] : PICK(names)); /* 12: harmless */
-	add(t, PICK(colons));
-	add(t, PICK(values));
+	if (!roll(6)) {
+		add(t, PICK(conditions));
+	} else {
+		/* 12: harmless */
+		add(t, roll(4) ? names[roll(12)] : PICK(names));
+		add(t, PICK(colons));
+		add(t, PICK(values));
+	}
 	add(t, "\r\n");
 }
 
@@ -204,13 +224,29 @@ static void mutate(struct text *t)
 	}
 }
 
+/* The status that preconditions and Range make of it. */
+static int evaluate(const struct dawn_http_request *r,
+		    const struct dawn_http_parser *p, const uint8_t *buf)
+{
+	struct dawn_http_state st = { .etag = TAG, .size = 10 };
+	struct dawn_http_range range;
+	const char *modified = RIG_MODIFIED;
+
+	assert_true(dawn_http_parse_date((const uint8_t *)modified,
+					 strlen(modified), 0, &st.mtime_s));
+	st.now_s = st.mtime_s + 1000000;
+	return dawn_http_evaluate(r, p, buf, &st, &range);
+}
+
 /* What the reactor's parser makes of it. Return: NULL, if it is one whole
- * simple request for /a; or what it is instead. */
-static const char *refuse(const struct text *t)
+ * simple request for /a, and *status; or what it is instead. */
+static const char *refuse(const struct text *t, int *status)
 {
 	static struct dawn_http_parser p;
-	const uint32_t others = ~(1U << DAWN_HTTP_FIELD_HOST |
-				  1U << DAWN_HTTP_FIELD_CONNECTION | 1U << 0);
+	const uint32_t others = ~(
+		1U << DAWN_HTTP_FIELD_HOST | 1U << DAWN_HTTP_FIELD_CONNECTION |
+		1U << DAWN_HTTP_FIELD_IF_NONE_MATCH |
+		1U << DAWN_HTTP_FIELD_IF_MODIFIED_SINCE | 1U << 0);
 	const uint8_t *buf = (const uint8_t *)t->b;
 	struct dawn_http_request r;
 
@@ -227,6 +263,7 @@ static const char *refuse(const struct text *t)
 		return "the last on its connection";
 	if (r.target.len != 2 || memcmp(buf + r.target.off, "/a", 2) != 0)
 		return "another target";
+	*status = evaluate(&r, &p, buf);
 	return r.fields & others ? "a field that may change the answer" : NULL;
 }
 
@@ -244,24 +281,36 @@ static void print_request(const struct text *t, const char *why)
 	print_error("\n");
 }
 
+/* What XDP answered. */
+static int status_of(const struct pkt *req)
+{
+	struct pkt got = rig_answer(req);
+	char text[4] = { 0 };
+
+	assert_true(got.len > 12);
+	memcpy(text, got.payload + 9, 3);
+	return (int)strtol(text, NULL, 10);
+}
+
 static void test_differ(void **state)
 {
 	const char *env = getenv("DIFFER_CASES");
 	long cases = env ? strtol(env, NULL, 10) : CASES;
-	long hits = 0, plain = 0, wrong = 0;
+	long hits = 0, plain = 0, wrong = 0, same = 0;
 	struct peer p = rig_peer(4);
 	struct dawn_flow saved, *f;
 	static struct text t;
 	struct pkt req;
 
 	(void)state;
-	rig_cache(0, "/a", 10);
+	rig_cache_validators(0, "/a", 10, TAG);
 	p.wnd = 60000;
 	peer_connect(&p);
 	f = peer_flow(&p);
 	saved = *f;
 	for (long i = 0; i < cases; i++) {
 		const char *why;
+		int status = 0;
 		bool hit;
 
 		generate(&t);
@@ -272,17 +321,22 @@ static void test_differ(void **state)
 		req.len = t.len;
 		hit = rig_run(&req) == XDP_TX;
 		*f = saved;
-		why = refuse(&t);
+		why = refuse(&t, &status);
+		if (hit && !why && status != status_of(&req))
+			why = "to get another status";
+		same += hit && status == 304;
 		hits += hit;
 		plain += !why;
 		if (hit && why && wrong++ < 20)
 			print_request(&t, why);
 	}
-	print_message("%ld cases, %ld answered by XDP, %ld plain\n", cases,
-		      hits, plain);
+	print_message(
+		"%ld cases, %ld answered by XDP, %ld with 304, %ld plain\n",
+		cases, hits, same, plain);
 	assert_int_equal(wrong, 0);
 	/* Both were met: requests that XDP knows, and that only it leaves. */
 	assert_true(hits > cases / 50);
+	assert_true(same > cases / 200);
 	assert_true(plain >= hits);
 	assert_true(hits > plain / 4);
 }

@@ -111,6 +111,98 @@ static void sizes_and_bounds(void **state)
 	fake_free(f);
 }
 
+static void not_modified(void **state)
+{
+	static const uint8_t none[DAWN_NM_MAX];
+	static char nm[DAWN_NM_MAX + 1];
+	struct fake *f = fake_new();
+	struct dawn_kcache *kc = fake_open(f, ME);
+	struct dawn_kcache_put p = put_of("/", "body", 4);
+	struct dawn_index_value v;
+	const struct dawn_slot *s;
+
+	(void)state;
+	memset(f->slots, 0xa5, sizeof(f->slots));
+	for (int i = 0; i < FAKE_SLOTS; i++) {
+		f->slots[i].state = DAWN_SLOT_FREE;
+		f->slots[i].writer = 0;
+	}
+	memset(nm, 'n', sizeof(nm));
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	s = dawn_kcache_slot(kc, v.slot);
+	assert_int_equal(s->nm_len + s->etag_off + s->modified_off, 0);
+	assert_memory_equal(s->nm, none, sizeof(none));
+
+	p.nm = nm;
+	p.nm_date_off = 54;
+	p.etag_off = 10;
+	p.modified_off = (uint32_t)p.head_len - DAWN_DATE_LEN;
+	for (p.nm_len = 83; p.nm_len <= DAWN_NM_MAX; p.nm_len++) {
+		p.etag_len = 2 + (uint32_t)p.nm_len % (DAWN_ETAG_MAX - 1);
+		if (p.etag_len > p.head_len - p.etag_off)
+			p.etag_len = 2;
+		assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+		s = dawn_kcache_slot(kc, v.slot);
+		assert_int_equal(s->nm_len, p.nm_len);
+		assert_int_equal(s->nm_date_off, 54);
+		assert_int_equal(s->etag_off, 10);
+		assert_int_equal(s->etag_len, p.etag_len);
+		assert_int_equal(s->modified_off, p.modified_off);
+		assert_memory_equal(s->nm, nm, 54);
+		assert_memory_equal(s->nm + 54, none, DAWN_DATE_LEN);
+		assert_memory_equal(s->nm + 83, nm, p.nm_len - 83);
+		assert_memory_equal(s->nm + p.nm_len, none,
+				    DAWN_NM_MAX - p.nm_len);
+		assert_true(same_sum(s->nm_sum, slow_sum(s->nm, DAWN_NM_MAX)));
+		dawn_kcache_sync(kc);
+	}
+	/* Too long to be sent from there: the reactor's. */
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	s = dawn_kcache_slot(kc, v.slot);
+	assert_int_equal(s->nm_len + s->nm_date_off, 0);
+	dawn_kcache_close(kc);
+	fake_free(f);
+}
+
+static void not_modified_bounds(void **state)
+{
+	static const char nm[100];
+	struct fake *f = fake_new();
+	struct dawn_kcache *kc = fake_open(f, ME);
+	struct dawn_kcache_put p = put_of("/", "body", 4);
+
+	(void)state;
+	p.nm = nm;
+	p.nm_len = sizeof(nm);
+	p.etag_off = 10;
+	p.etag_len = 2;
+	p.modified_off = (uint32_t)p.head_len - DAWN_DATE_LEN;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), 0);
+	p.nm_date_off = 53;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.nm_date_off = 72;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.nm_date_off = UINT32_MAX - 1;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.nm_date_off = 0;
+	p.modified_off++;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.modified_off = UINT32_MAX;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.modified_off = 0;
+	p.etag_len = (uint32_t)p.head_len - p.etag_off + 1;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.etag_len = UINT32_MAX;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.etag_len = 1;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	p.etag_len = 2;
+	p.etag_off = UINT32_MAX - 1;
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), -EINVAL);
+	dawn_kcache_close(kc);
+	fake_free(f);
+}
+
 static void keys_are_told_apart(void **state)
 {
 	struct fake *f = fake_new();
@@ -496,6 +588,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slot_contents),
 		cmocka_unit_test(sizes_and_bounds),
+		cmocka_unit_test(not_modified),
+		cmocka_unit_test(not_modified_bounds),
 		cmocka_unit_test(keys_are_told_apart),
 		cmocka_unit_test(replace_retires_then_frees),
 		cmocka_unit_test(removal),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Internal to user/cache/files*.c: opening below the root (files_open.c), and
- * which files stand in the kernel cache (files_promote.c, files_watch.c). */
+ * which files stand in the kernel cache (files_promote.c, files_validate.c,
+ * files_watch.c). */
 #ifndef DAWN_CACHE_FILES_INT_H
 #define DAWN_CACHE_FILES_INT_H
 
@@ -60,6 +61,16 @@ bool dawn_promote_find(struct dawn_promote *p, const struct dawn_files_get *g,
  * the kernel cache. Return: true if it stands there now, as above. */
 bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,
 			const struct dawn_opened *o, struct dawn_file *out);
+
+/* ---- files_validate.c */
+
+struct dawn_kcache_put;
+
+/* Add to `put`, whose head is that of the file's 200: the 304, as the reactor
+ * sends it, made in `buf`; and where the head has ETag and Last-Modified. */
+void dawn_files_put_not_modified(struct dawn_kcache_put *put,
+				 const struct dawn_file *file, char *buf,
+				 size_t cap);
 
 /* ---- files_watch.c: not thread safe; used under the promoter's lock */
 

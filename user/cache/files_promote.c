@@ -473,6 +473,7 @@ static int publish(struct dawn_promote *p, const struct dawn_files_get *g,
 		.body_len = o->id.size,
 		.flags = DAWN_ENTRY_FILE,
 	};
+	char nm[DAWN_NM_MAX];
 	struct dawn_file_id id;
 	struct stat st;
 
@@ -482,6 +483,7 @@ static int publish(struct dawn_promote *p, const struct dawn_files_get *g,
 	if (!put.head_len || o->id.size > DAWN_RESP_MAX - put.head_len)
 		return -E2BIG;
 	put.body = g->buf + put.head_len;
+	dawn_files_put_not_modified(&put, out, nm, sizeof(nm));
 	if (fstat(o->fd, &st) == -1)
 		return -errno;
 	id = dawn_file_id_of(&st);

@@ -60,6 +60,7 @@
 
 #define FULL_RETRY_NS 100000000ULL
 #define DATE_END_MAX  512 /* Date is in the first segment of any sane MSS */
+#define NM_HEAD_MAX   1024
 #define VHOST_ID_MAX  65535
 
 static int make_key(struct dawn_cache_key *ck, uint16_t group, uint16_t vhost,
@@ -165,6 +166,30 @@ static uint64_t expiry(struct dawn_kcache *kc, uint64_t ttl_ms)
 	return now + ttl_ms * 1000000;
 }
 
+/* What XDP compares and sends when a request is conditional. */
+static void fill_nm(struct dawn_slot *s, const struct dawn_kcache_put *p)
+{
+	bool fits = p->nm && p->nm_len <= DAWN_NM_MAX;
+	uint64_t sum = 0;
+	uint16_t word;
+
+	memset(s->nm, 0, sizeof(s->nm));
+	s->nm_len = fits ? (uint16_t)p->nm_len : 0;
+	s->nm_date_off = fits ? (uint16_t)p->nm_date_off : 0;
+	s->etag_off = p->etag_len <= DAWN_ETAG_MAX ? (uint16_t)p->etag_off : 0;
+	s->etag_len = (uint16_t)p->etag_len;
+	s->modified_off = (uint16_t)p->modified_off;
+	if (fits)
+		memcpy(s->nm, p->nm, p->nm_len);
+	if (s->nm_date_off)
+		memset(s->nm + s->nm_date_off, 0, DAWN_DATE_LEN);
+	for (size_t i = 0; i < sizeof(s->nm); i += sizeof(word)) {
+		memcpy(&word, s->nm + i, sizeof(word));
+		sum += word;
+	}
+	s->nm_sum = fold(sum);
+}
+
 static void fill(struct dawn_kcache *kc, struct dawn_slot *s,
 		 const struct dawn_kcache_put *p,
 		 const struct dawn_cache_key *ck)
@@ -185,6 +210,24 @@ static void fill(struct dawn_kcache *kc, struct dawn_slot *s,
 	if (p->date_off)
 		memset(s->data + p->date_off, 0, DAWN_DATE_LEN);
 	dawn_slot_sums(s);
+	fill_nm(s, p);
+}
+
+/* Values of the header section that XDP compares with: it reads them where
+ * they stand, in whole words, within the first kilobyte. */
+static bool nm_ok(const struct dawn_kcache_put *p)
+{
+	const size_t end = p->head_len < NM_HEAD_MAX ? p->head_len
+						     : NM_HEAD_MAX;
+
+	if (p->etag_off && (p->etag_len < 2 || p->etag_off > end ||
+			    p->etag_len > end - p->etag_off))
+		return false;
+	if (p->modified_off && p->modified_off + (size_t)DAWN_DATE_LEN > end)
+		return false;
+	return !p->nm || !p->nm_date_off ||
+	       (p->nm_date_off % 2 == 0 &&
+		p->nm_date_off + (size_t)DAWN_DATE_LEN <= p->nm_len);
 }
 
 static int check_put(const struct dawn_kcache_put *p)
@@ -197,6 +240,8 @@ static int check_put(const struct dawn_kcache_put *p)
 	if (!p->head_len || p->date_off % 4)
 		return -EINVAL;
 	if (p->date_off && (date_end > p->head_len || date_end > DATE_END_MAX))
+		return -EINVAL;
+	if (!nm_ok(p))
 		return -EINVAL;
 	return 0;
 }

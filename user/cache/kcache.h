@@ -42,11 +42,20 @@ struct dawn_kcache_put {
 	size_t body_len;
 	uint64_t ttl_ms; /* 0: for ever */
 	uint32_t flags;  /* DAWN_ENTRY_* */
+	/* The 304 that says the client has this already, whole; its Date is
+	 * zeroed here. NULL, or longer than DAWN_NM_MAX: conditional requests
+	 * are the reactor's. What they are compared with stands in `head`, from
+	 * its beginning; offset 0: not there. */
+	const void *nm;
+	size_t nm_len;
+	uint32_t nm_date_off; /* even; 0 none */
+	uint32_t etag_off, etag_len;
+	uint32_t modified_off; /* Last-Modified, DAWN_DATE_LEN bytes */
 };
 
 /* Put or replace. Replacing is atomic: XDP sends the old or the new response.
  * Return: 0 and where it stands; -E2BIG: more than DAWN_RESP_MAX or target too
- * long; -ENOSPC: no free slot; -EINVAL: date_off; -EBUSY: another process holds
+ * long; -ENOSPC: no free slot; -EINVAL: an offset; -EBUSY: another process holds
  * the index for too long (20 ms), nothing changed. */
 int dawn_kcache_put(struct dawn_kcache *kc, const struct dawn_kcache_put *p,
 		    struct dawn_index_value *where);

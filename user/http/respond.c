@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maps/cache.h"
 #include "user/http/conditional.h"
 #include "user/http/conn.h"
 
@@ -234,6 +235,19 @@ static void respond_redirect(const struct dawn_http_context *x,
 	respond_text(x->c, &h, x->r->method == DAWN_HTTP_HEAD);
 }
 
+/* What was just written is an answer that stands in a slot, too. */
+static void note_cached(struct dawn_http_conn *c, const struct dawn_file *f,
+			uint8_t kind, enum dawn_http_connection how)
+{
+	c->has_note = f->in_kernel && how == DAWN_HTTP_KEEP;
+	c->note = (struct dawn_cached_response){
+		.slot = f->slot,
+		.gen = f->gen,
+		.date_s = (uint32_t)c->h->date_s,
+		.kind = kind,
+	};
+}
+
 /* A whole response that stands in h->image: as it is, but for its Date and,
  * where the connection will not go on as HTTP/1.1 does by default, a field
  * that says so. */
@@ -251,13 +265,7 @@ static void respond_image(const struct dawn_http_context *x,
 
 	if (f->date_off)
 		memcpy(h->image + f->date_off, h->date, sizeof(h->date));
-	c->has_note = f->in_kernel && how == DAWN_HTTP_KEEP;
-	c->note = (struct dawn_cached_response){
-		.slot = f->slot,
-		.gen = f->gen,
-		.date_s = (uint32_t)h->date_s,
-		.head = head,
-	};
+	note_cached(c, f, head ? DAWN_RESP_HEAD : DAWN_RESP_GET, how);
 	count(c, 200);
 	if (how != DAWN_HTTP_KEEP) {
 		uint32_t extra = (uint32_t)strlen(field) - 2;
@@ -309,6 +317,17 @@ static void respond_range(const struct dawn_http_context *x,
 	h->content_range = NULL;
 }
 
+/* The same bytes as in the slot, if it has one (user/cache/files_promote.c). */
+static void respond_not_modified(const struct dawn_http_context *x,
+				 const struct dawn_file *f,
+				 const struct dawn_http_head *h)
+{
+	char out[512];
+
+	note_cached(x->c, f, DAWN_RESP_NOT_MODIFIED, h->connection);
+	dawn_http_out(x->c, out, dawn_http_head(out, sizeof(out), h));
+}
+
 /* What preconditions and Range make of a 200. */
 static void respond_selected(const struct dawn_http_context *x,
 			     struct dawn_file *f)
@@ -325,7 +344,7 @@ static void respond_selected(const struct dawn_http_context *x,
 		.content_length = f->size,
 		.connection = dawn_http_connection_of(x->c, x->r->minor),
 	};
-	char out[512], value[40];
+	char value[40];
 
 	h.status = f->meta ? dawn_http_evaluate(x->r, x->p, x->buf, &st, &range)
 			   : 200;
@@ -342,8 +361,7 @@ static void respond_selected(const struct dawn_http_context *x,
 	} else {
 		count(x->c, h.status);
 		if (h.status == 304)
-			dawn_http_out(x->c, out,
-				      dawn_http_head(out, sizeof(out), &h));
+			respond_not_modified(x, f, &h);
 		else if (h.status == 206)
 			respond_range(x, f, &h, &range);
 		else

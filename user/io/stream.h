@@ -39,7 +39,7 @@ struct dawn_cached_response {
 	uint32_t slot;
 	uint32_t gen;
 	uint32_t date_s; /* Unix time its Date was made from */
-	bool head;       /* header section only */
+	uint8_t kind;    /* enum dawn_resp_kind: GET, HEAD, NOT_MODIFIED */
 };
 
 struct dawn_stream_ops {

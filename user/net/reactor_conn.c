@@ -234,7 +234,7 @@ static void write_entry(struct dawn_conn *c, struct dawn_flow *f,
 	if (!resp_len)
 		return;
 	f->last_sent_ms = f->last_seen_ms;
-	f->resp_kind = c->resp.head ? DAWN_RESP_HEAD : DAWN_RESP_GET;
+	f->resp_kind = c->resp.kind;
 	f->resp_seq = c->resp_end - resp_len;
 	f->resp_len = resp_len;
 	f->resp_slot = c->resp.slot;
@@ -254,7 +254,7 @@ static bool nameable(const struct dawn_conn *c, uint32_t *resp_len)
 		return true;
 	if (!c->resp_valid || c->resp_end != end || c->req_len > UINT16_MAX)
 		return false;
-	*resp_len = dawn_slot_resp_len(c->r, c->resp.slot, c->resp.head);
+	*resp_len = dawn_slot_resp_len(c->r, c->resp.slot, c->resp.kind);
 	return *resp_len && end - una <= *resp_len &&
 	       dawn_slot_is(c->r, c->resp.slot, c->resp.gen, true);
 }

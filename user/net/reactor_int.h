@@ -445,9 +445,9 @@ const struct dawn_local_service *dawn_local_by_id(struct dawn_reactor *r,
 /* Is this what the slot holds, for new answers (LIVE) or to send again? */
 bool dawn_slot_is(const struct dawn_reactor *r, uint32_t slot, uint32_t gen,
 		  bool live);
-/* Length of a cached response; 0: no such slot. */
+/* Length of a cached response of a kind; 0: no such slot, or it has none. */
 uint32_t dawn_slot_resp_len(const struct dawn_reactor *r, uint32_t slot,
-			    bool head);
+			    uint8_t kind);
 /* Bytes [seq, seq + len) of the response that a flow's entry names, Date as it
  * was sent; in r->resp. Return: NULL if they are not to be had any more. */
 const uint8_t *dawn_slot_bytes(struct dawn_reactor *r,

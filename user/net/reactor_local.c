@@ -94,13 +94,16 @@ bool dawn_slot_is(const struct dawn_reactor *r, uint32_t slot, uint32_t gen,
 }
 
 uint32_t dawn_slot_resp_len(const struct dawn_reactor *r, uint32_t slot,
-			    bool head)
+			    uint8_t kind)
 {
-	const struct dawn_slot *s = r->slots + slot;
+	uint32_t len = 0;
 
-	if (slot >= r->slot_count || s->resp_len > DAWN_RESP_MAX)
-		return 0;
-	return head ? s->head_len : s->resp_len;
+	if (slot < r->slot_count)
+		len = dawn_slot_len(r->slots + slot, kind);
+	return len > (kind == DAWN_RESP_NOT_MODIFIED ? DAWN_NM_MAX
+						     : DAWN_RESP_MAX)
+		       ? 0
+		       : len;
 }
 
 const uint8_t *dawn_slot_bytes(struct dawn_reactor *r,
@@ -115,13 +118,12 @@ const uint8_t *dawn_slot_bytes(struct dawn_reactor *r,
 	    !dawn_slot_is(r, f->resp_slot, f->resp_gen, false))
 		return NULL;
 	s = r->slots + f->resp_slot;
-	total = dawn_slot_resp_len(r, f->resp_slot,
-				   f->resp_kind == DAWN_RESP_HEAD);
-	date_off = s->date_off;
-	if (total != f->resp_len || total > DAWN_RESP_MAX || off > total ||
-	    len > total - off)
+	total = dawn_slot_resp_len(r, f->resp_slot, f->resp_kind);
+	date_off = dawn_slot_date_off(s, f->resp_kind);
+	if (!total || total != f->resp_len || off > total || len > total - off)
 		return NULL;
-	memcpy(r->resp, s->data, total);
+	memcpy(r->resp,
+	       f->resp_kind == DAWN_RESP_NOT_MODIFIED ? s->nm : s->data, total);
 	/* A writer changes the generation before any byte. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (!dawn_slot_is(r, f->resp_slot, f->resp_gen, false))
