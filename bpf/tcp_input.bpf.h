@@ -15,6 +15,7 @@
 #ifndef DAWN_BPF_TCP_INPUT_H
 #define DAWN_BPF_TCP_INPUT_H
 
+#include "bpf/memo.bpf.h"
 #include "bpf/response.bpf.h"
 #include "bpf/timewait.bpf.h"
 
@@ -290,11 +291,16 @@ static __always_inline int find_answer(struct xdp_md *ctx, struct work *w,
 		return DROP(map_missing);
 	if (w->service.kind != DAWN_SERVICE_HTTP)
 		return PUNT(http_method);
-	verdict = parse_request(ctx, w);
-	if (!verdict)
-		verdict = lookup_response(ctx, w);
-	if (verdict)
-		return verdict;
+	if (load_segment(ctx, w))
+		return PUNT(http_incomplete);
+	if (!memo_find(w)) {
+		verdict = parse_request(ctx, w);
+		if (!verdict)
+			verdict = lookup_response(ctx, w);
+		if (verdict)
+			return verdict;
+		memo_note(ctx, w);
+	}
 	if (orphan_expired(w, cfg))
 		return DROP(orphan_stop);
 	if (w->resp.len > f->snd_wnd)

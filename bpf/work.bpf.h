@@ -149,6 +149,7 @@ struct work {
 	__u32 flow_index; /* set * DAWN_FLOW_WAYS + way */
 	struct dawn_flow_hash hash;
 
+	__u64 memo_hash; /* of the request; 0: it is not to be remembered */
 	struct dawn_response resp;
 	struct dawn_scan scan;
 	__u32 date_sum;     /* folded sum of date_text */

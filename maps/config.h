@@ -61,6 +61,8 @@ struct dawn_date {
 };
 _Static_assert(sizeof(struct dawn_date) == 48, "dawn_date is ABI");
 
+#define DAWN_MEMO_MS 1000 /* what the loader sets */
+
 /* Per AF_XDP queue. XDP counts what it redirected (map `queue_sent`); the
  * reactor counts here what arrived or was lost on the way, so that the
  * difference is the backlog. A cache line each: written by one thread. */
@@ -93,7 +95,7 @@ struct dawn_config {
 	__u8 pad2[2];
 	__u32 proven_lines;   /* lines in proven */
 	__u32 cookie_renewed; /* window in which dawnd last renewed a secret */
-	__u8 pad3[4];
+	__u32 memo_ms; /* a known request is parsed again after; 0: always */
 	struct dawn_date date[2];
 	__u64 cookie_secret[DAWN_COOKIE_SECRETS]; /* by window, modulo */
 	struct dawn_queue queue[DAWN_QUEUES_MAX];

@@ -28,6 +28,7 @@
 	X(flow_deferred, "full sets: no entry before there are data")      \
 	X(http_hit, "requests answered from the cache")                    \
 	X(http_hit_segments, "segments sent for them")                     \
+	X(memo_hit, "of the requests: known byte by byte, not parsed")     \
 	X(http_304, "of the requests: answered with 304 (Not Modified)")   \
 	X(http_resend, "responses sent again by XDP, no reactor alive")    \
 	X(ack_seen, "ACKs of kernel-owned flows taken in")                 \

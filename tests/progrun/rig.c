@@ -203,6 +203,7 @@ int rig_reset(void **state)
 	c->slots = ELF_SLOTS;
 	c->incarnation = 7;
 	c->segment_budget = 1000000;
+	c->memo_ms = 3600000; /* no test is that slow */
 	c->ts_offset = 0x12345678;
 	c->queue[0].ring_size = 2048;
 	for (size_t i = 0; i < 2; i++) {
@@ -523,7 +524,8 @@ static void put_slot(uint32_t slot, const char *target, size_t body_len,
 		     const char *more)
 {
 	struct dawn_slot *s = &rig.slots[slot];
-	struct dawn_index_value where = { .slot = slot, .gen = 100 + slot };
+	static uint32_t gen = 100; /* as in life, never the same again */
+	struct dawn_index_value where = { .slot = slot, .gen = gen++ };
 	struct dawn_index_key key;
 
 	memset(s, 0, sizeof(*s));

@@ -392,7 +392,8 @@ static void test_vhosts(void **state)
 		add_vhost("[2001:db8::1]", 5);
 		add_vhost("other.org", 6); /* known, but nothing is cached */
 		rig.slots[0].key.vhost = 5;
-		struct dawn_index_value where = { .slot = 0, .gen = 100 };
+		struct dawn_index_value where = { .slot = 0,
+						  .gen = rig.slots[0].gen };
 		struct dawn_index_key key;
 
 		dawn_cache_hash(&key, &rig.config->cache_key,

@@ -120,6 +120,7 @@ static int fill_config(struct dawn_config *c, const struct dawn_xdp_options *o,
 		c->flags |= DAWN_CONFIG_CSUM_STRICT;
 	if (o->standalone)
 		c->flags |= DAWN_CONFIG_STANDALONE;
+	c->memo_ms = DAWN_MEMO_MS;
 	c->abi = DAWN_ABI_VERSION;
 	return 0;
 }
