@@ -220,6 +220,26 @@ static __always_inline bool is_harmless(const __u8 *p, __u32 len)
 	return false;
 }
 
+/* Is it one that says nothing to this service? */
+static __always_inline bool is_ignored(const struct work *w, const __u8 *p,
+				       __u32 len)
+{
+	switch (len) {
+	case 6:
+		if (NAME_4TO7(p, "cookie"))
+			return w->service.flags & DAWN_SERVICE_ANY_COOKIE;
+		return NAME_4TO7(p, "pragma") &&
+		       w->service.flags & DAWN_SERVICE_ANY_CACHE_CONTROL;
+	case 13:
+		if (NAME_8TO16(p, "authorization"))
+			return w->service.flags &
+			       DAWN_SERVICE_ANY_AUTHORIZATION;
+		return NAME_8TO16(p, "cache-control") &&
+		       w->service.flags & DAWN_SERVICE_ANY_CACHE_CONTROL;
+	}
+	return false;
+}
+
 /* Length of the field name at p, or 32 if it is longer. */
 static __always_inline __u32 name_length(const __u8 *p)
 {
@@ -268,7 +288,7 @@ static __always_inline int scan_field(struct work *w, __u32 line, __u32 end)
 	if (len == 17 && NAME_17TO32(p, "if-modified-since"))
 		return scan_once(&w->scan.modified_since, value, end);
 	if (len != 10 || !NAME_8TO16(p, "connection"))
-		return PUNT(http_header);
+		return is_ignored(w, p, len) ? 0 : PUNT(http_header);
 	p = seg_at(w, value);
 	if (end - value != 10 || !NAME_8TO16(p, "keep-alive"))
 		return PUNT(http_value);

@@ -3,8 +3,8 @@
  *
  * A client repeats its request byte by byte. What the parser and the index made
  * of one is remembered, per CPU: the whole bytes, the slot and its generation.
- * When equal bytes come for the same service group, under the same virtual
- * hosts, they mean the same; whether the slot may still answer (LIVE, that
+ * When equal bytes come for the same service group, under the same flags and
+ * virtual hosts, they mean the same; whether the slot may still answer (LIVE, that
  * generation, not expired) is looked at each time. So a purge or replacement
  * needs to know nothing of this: it ends with the slot's LIVE.
  *
@@ -37,7 +37,9 @@ struct memo {
 	__u32 vhosts; /* config.vhosts then */
 	__u16 group;
 	__u16 len;
-	__u32 kind;                          /* enum dawn_resp_kind */
+	__u8 kind;  /* enum dawn_resp_kind */
+	__u8 flags; /* of the service */
+	__u16 pad;
 	__u8 bytes[MEMO_BYTES + MEMO_BLOCK]; /* zeros behind them */
 };
 
@@ -158,8 +160,9 @@ dawn_subprog int memo_find(struct work *w)
 	w->memo_hash = memo_hash(w, cfg);
 	m = memo_at(w->memo_hash);
 	if (!m || m->hash != w->memo_hash || m->len != w->payload_len ||
-	    m->group != w->service.group || m->vhosts != cfg->vhosts ||
-	    memo_is_old(w, m, cfg) || !memo_equal(w, m) || !memo_holds(w, m))
+	    m->group != w->service.group || m->flags != w->service.flags ||
+	    m->vhosts != cfg->vhosts || memo_is_old(w, m, cfg) ||
+	    !memo_equal(w, m) || !memo_holds(w, m))
 		return 0;
 	slot = slot_at(m->where.slot);
 	if (!slot)
@@ -203,6 +206,7 @@ dawn_subprog int memo_note(struct xdp_md *ctx, struct work *w)
 	m->made_ms = w->now_ms;
 	m->vhosts = cfg->vhosts;
 	m->group = w->service.group;
+	m->flags = w->service.flags;
 	m->len = len;
 	m->kind = w->resp.kind;
 	m->hash = w->memo_hash;

@@ -133,16 +133,28 @@ static void guard_tell(int fd, bool loaded)
 
 struct service_ports {
 	uint32_t http, hbtp; /* 0: none */
+	/* of HTTP: DAWN_SERVICE_ANY_* */
+	bool any_cookie, any_authorization, any_cache_control;
 };
+
+static uint8_t http_flags(const struct service_ports *p)
+{
+	return (uint8_t)((p->any_cookie ? DAWN_SERVICE_ANY_COOKIE : 0) |
+			 (p->any_authorization ? DAWN_SERVICE_ANY_AUTHORIZATION
+					       : 0) |
+			 (p->any_cache_control ? DAWN_SERVICE_ANY_CACHE_CONTROL
+					       : 0));
+}
 
 static int add_one(struct dawn_xdp *x, const struct dawn_addr *addr,
 		   uint8_t proto, uint32_t port, enum dawn_service_kind kind,
-		   struct dawn_error *e)
+		   uint8_t flags, struct dawn_error *e)
 {
 	struct dawn_service_key key = { .addr = *addr,
 					.port = htons((uint16_t)port),
 					.proto = proto };
 	struct dawn_service want = { .kind = (uint8_t)kind,
+				     .flags = flags,
 				     .group = HTTP_GROUP };
 	int id = dawn_xdp_add_service(x, &key, &want, e);
 
@@ -153,14 +165,14 @@ static int add_address(struct dawn_xdp *x, const struct dawn_addr *addr,
 		       const struct service_ports *p, struct dawn_error *e)
 {
 	uint8_t echo = dawn_addr_is_v4(addr) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	int err = add_one(x, addr, echo, 0, DAWN_SERVICE_ECHO, e);
+	int err = add_one(x, addr, echo, 0, DAWN_SERVICE_ECHO, 0, e);
 
 	if (!err && p->http)
 		err = add_one(x, addr, IPPROTO_TCP, p->http, DAWN_SERVICE_HTTP,
-			      e);
+			      http_flags(p), e);
 	if (!err && p->hbtp)
 		err = add_one(x, addr, IPPROTO_UDP, p->hbtp, DAWN_SERVICE_HBTP,
-			      e);
+			      0, e);
 	return err;
 }
 
@@ -323,6 +335,12 @@ static int parse_load(struct load_request *r, int argc, char **argv,
 		OPT("slots", U32, &r->o.slots, "N",
 		    "cached responses, 19 kB each (default 1024)", .min = 1,
 		    .max = DAWN_SLOTS_MAX),
+		OPT("any-cookie", FLAG, &r->ports.any_cookie, NULL,
+		    "Cookie in a request changes no answer"),
+		OPT("any-authorization", FLAG, &r->ports.any_authorization,
+		    NULL, "the same for Authorization: everything is public"),
+		OPT("any-cache-control", FLAG, &r->ports.any_cache_control,
+		    NULL, "the same for Cache-Control and Pragma"),
 		OPT("daemon", FLAG, &daemon, NULL,
 		    "a dawnd will adopt it: without one, cached answers stop "
 		    "after 60 s"),

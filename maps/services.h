@@ -29,10 +29,17 @@ enum dawn_service_kind {
 	DAWN_SERVICE_HBTP = 3, /* UDP (and, later, TCP) */
 };
 
+/* HTTP: request fields that change no answer of the service, whatever their
+ * value. Without the flag XDP leaves requests that have them to the reactor, and
+ * nothing is cached because of one with Cookie or Authorization. */
+#define DAWN_SERVICE_ANY_COOKIE        0x01
+#define DAWN_SERVICE_ANY_AUTHORIZATION 0x02
+#define DAWN_SERVICE_ANY_CACHE_CONTROL 0x04 /* and Pragma */
+
 struct dawn_service {
 	__u16 id;   /* unique; stands for (address, port) in a flow */
 	__u8 kind;  /* enum dawn_service_kind */
-	__u8 flags; /* 0 */
+	__u8 flags; /* DAWN_SERVICE_ANY_* */
 	__u16 group; /* services of one group serve the same content: it is part of
 		      * the cache key; >= 1 */
 	/* Of its packets, RFC 9293, 3.9: hop limit, 0: DAWN_TTL; and DSCP (an echo

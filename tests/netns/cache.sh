@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/netns/lib.sh
 
 setup_pair
-dawn load --dev "$SRV_IF" >/dev/null || exit 1
+dawn load --dev "$SRV_IF" --any-cookie >/dev/null || exit 1
 
 dc() { local sub=$1; shift; dawn cache "$sub" --dev "$SRV_IF" "$@"; }
 get() { in_cli curl -s -m 2 -o "$TMP/out" "$@"; }
@@ -34,6 +34,9 @@ dc get /a | sed '/^Date:/d' >"$TMP/slot"
 check "cache get prints what is sent" cmp "$TMP/wire" "$TMP/slot"
 check_eq "hits are counted" 3 "$(field /a hits)"
 check_eq "hits are those of stats" 3 "$(counter http_hit)"
+check "GET with a cookie" get -b session=1 "http://$SRV_IP/a"
+check "same bytes" cmp "$TMP/out" "$TMP/A"
+check_eq "answered by XDP" 4 "$(counter http_hit)"
 check "put of ten segments" dc put /b "$TMP/B"
 check "GET of it" get "http://$SRV_IP/b"
 check "same bytes" cmp "$TMP/out" "$TMP/B"

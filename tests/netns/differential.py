@@ -37,6 +37,10 @@ FIELD_SETS = (
     (("Accept-Language", "de"), ("Referer", "http://example.test/a?b=c")),
     BROWSER,
     tuple(reversed(BROWSER)),
+    # The servers are told that these change nothing.
+    BROWSER + (("Cookie", "session=0123456789abcdef; theme=dark"),),
+    (("Authorization", "Bearer abc"), ("Cache-Control", "max-age=0")),
+    (("Pragma", "no-cache"), ("Cache-Control", "no-cache")),
 )
 TRIES = 20
 

@@ -23,9 +23,12 @@ in_cli ip addr add 198.18.1.2/24 dev dp
 in_cli ip addr add 2001:db8:1::2/64 dev dp nodad
 in_ns "$SLOW" ip link set ds up
 in_cli ip link set dp up
-start_dawnd
+any="--any-cookie --any-authorization --any-cache-control"
+# shellcheck disable=SC2086 # words
+start_dawnd $any
+# shellcheck disable=SC2086
 nsenter --net="/run/netns/$SLOW" -- "$DAWND" --dev ds --root "$ROOT" \
-	--promote-after never >"$TMP/slow.log" 2>&1 &
+	--promote-after never $any >"$TMP/slow.log" 2>&1 &
 slow=$!
 at_exit end_child "$slow"
 wait_for 20 grep -q '^ready' "$TMP/slow.log" || fail "the second dawnd starts"

@@ -102,6 +102,22 @@ static void add_service(int family, uint8_t proto, uint16_t port, uint16_t id,
 		0);
 }
 
+void rig_http_flags(uint8_t flags)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct dawn_service_key key = { .port = htons(RIG_HTTP_PORT),
+						.proto = IPPROTO_TCP };
+		struct dawn_service value;
+		int fd = rig_map("services");
+
+		local_addr(&key.addr, family, 1);
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
+		value.flags = flags;
+		assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY),
+				 0);
+	}
+}
+
 static void set_entries(const char *map, uint32_t entries)
 {
 	struct bpf_map *m = bpf_object__find_map_by_name(rig.obj, map);

@@ -73,6 +73,9 @@ int rig_on_wires(const char *group, const struct CMUnitTest *tests, size_t n);
 
 int rig_map(const char *name); /* fd; fails the test if there is none */
 
+/* struct dawn_service.flags of HTTP; they stay. */
+void rig_http_flags(uint8_t flags);
+
 /* Is a reactor there? false: its heartbeat stopped a second ago. */
 void rig_reactor(bool alive);
 uint64_t rig_now_ns(void); /* the coarse clock, as XDP reads it */

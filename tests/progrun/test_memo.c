@@ -211,6 +211,23 @@ static void test_vhosts(void **state)
 	hit(REQUEST("/a"), 1);
 }
 
+static void test_flags(void **state)
+{
+	const char *text = "GET /a HTTP/1.1\r\nHost: x\r\nCookie: a\r\n\r\n";
+
+	(void)state;
+	begin();
+	rig_http_flags(DAWN_SERVICE_ANY_COOKIE);
+	hit(text, 0);
+	hit(text, 1);
+	rig_http_flags(DAWN_SERVICE_ANY_CACHE_CONTROL);
+	assert_int_equal(ask(text), XDP_REDIRECT);
+	assert_int_equal(rig_count(http_header), 1);
+	rig_http_flags(DAWN_SERVICE_ANY_COOKIE);
+	hit(text, 1);
+	rig_http_flags(0);
+}
+
 /* Requests that come once do not push out one that comes again and again. */
 static void test_flood(void **state)
 {
@@ -285,7 +302,7 @@ int main(void)
 		cmocka_unit_test(test_again), cmocka_unit_test(test_each_byte),
 		cmocka_unit_test(test_slot),  cmocka_unit_test(test_vhosts),
 		cmocka_unit_test(test_flood), cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_life),  cmocka_unit_test(test_flags),
 	};
 
 	return RIG_ON_WIRES("memo", tests);

@@ -135,6 +135,19 @@ static void values(void **state)
 	assert_int_equal(o.user_timeout_s, 86400);
 	assert_int_equal(o.ttl, 255);
 	assert_int_equal(o.dscp, 63);
+	assert_int_equal(dawn_options_service_flags(&o), 0);
+	assert_int_equal(
+		parse(&o, (const char *[ARGS_MAX]){ "--any-cookie",
+						    "--any-cache-control" }),
+		CHECK);
+	assert_int_equal(dawn_options_service_flags(&o),
+			 DAWN_SERVICE_ANY_COOKIE |
+				 DAWN_SERVICE_ANY_CACHE_CONTROL);
+	assert_int_equal(
+		parse(&o, (const char *[ARGS_MAX]){ "--any-authorization" }),
+		CHECK);
+	assert_int_equal(dawn_options_service_flags(&o),
+			 DAWN_SERVICE_ANY_AUTHORIZATION);
 }
 
 /* --- Date ---------------------------------------------------------------- */

@@ -258,6 +258,35 @@ static void not_modified(void **state)
 			    2);
 }
 
+/* Who asks changes nothing, says the service: of these fields only. */
+static void any_field(void **state)
+{
+	static const char *const requests[] = {
+		GET("/a.txt") "Cookie: a=b\r\n",
+		GET("/a.txt") "Authorization: Basic eDp5\r\n",
+		GET("/a.txt") "Cookie: a=b\r\nAuthorization: Basic eDp5\r\n",
+	};
+	static const uint8_t needs[] = {
+		DAWN_SERVICE_ANY_COOKIE,
+		DAWN_SERVICE_ANY_AUTHORIZATION,
+		DAWN_SERVICE_ANY_COOKIE | DAWN_SERVICE_ANY_AUTHORIZATION,
+	};
+
+	(void)state;
+	for (uint8_t flags = 0; flags < 8; flags++) {
+		service_flags = flags;
+		for (int i = 0; i < 3; i++) {
+			for (int k = 0; k < 3; k++)
+				ask(requests[i]);
+			assert_int_equal(in_kernel("/a.txt") != NULL,
+					 (flags & needs[i]) == needs[i]);
+			dawn_kcache_remove(kc, 1, 0, "/a.txt", 6, false);
+			ask(GET("/none")); /* the entry is forgotten */
+		}
+	}
+	service_flags = 0;
+}
+
 static void not_promoted(void **state)
 {
 	static const char *const requests[] = {
@@ -420,6 +449,7 @@ int main(void)
 		T(already_promoted),   T(not_promoted), T(canonical_escapes),
 		T(not_modified),       T(index_file),   T(largest),
 		T(promote_after),      T(virtual_host), T(no_slots),
+		T(any_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maps/services.h"
 #include "tests/unit/fake_kcache.h"
 #include "tests/unit/fake_stream.h"
 #include "user/cache/files.h"
@@ -124,6 +125,8 @@ struct answer {
 
 static struct answer last;
 
+static uint8_t service_flags; /* DAWN_SERVICE_* */
+
 static inline const struct answer *ask_group(const char *request,
 					     uint16_t group)
 {
@@ -132,6 +135,7 @@ static inline const struct answer *ask_group(const char *request,
 
 	fs_open(&f, &dawn_http_protocol, server);
 	f.s.group = group;
+	f.s.flags = service_flags;
 	fs_feed(&f, request, strlen(request));
 	fs_feed(&f, "\r\n", 2);
 	memset(&last, 0, sizeof(last));

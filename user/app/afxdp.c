@@ -233,6 +233,9 @@ static int add(struct dawn_afxdp *a, const struct dawn_addr *addr,
 		.group = group,
 		.ttl = (uint8_t)a->o->ttl,
 		.dscp = (uint8_t)a->o->dscp,
+		.flags = kind == DAWN_SERVICE_HTTP
+				 ? dawn_options_service_flags(a->o)
+				 : 0,
 	};
 	int id = dawn_xdp_add_service(&a->xdp, &key, &want, e);
 

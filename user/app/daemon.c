@@ -355,6 +355,7 @@ static int open_ports(struct dawn_daemon *d, struct dawn_error *e)
 		.protocol = &dawn_http_protocol,
 		.group = o->io == DAWN_IO_AFXDP ? DAWN_GROUP_HTTP : 0,
 		.port = (uint16_t)o->http_port,
+		.flags = dawn_options_service_flags(o),
 	};
 	if (o->http_port) {
 		err = dawn_epoll_listen(d->tcp, &d->http_service);

@@ -219,6 +219,33 @@ static const struct option_row rows[] = {
 	  63,
 	  NULL,
 	  { NULL } },
+	{ "any-cookie",
+	  KIND_FLAG,
+	  AT(any_cookie),
+	  NULL,
+	  "Cookie in a request changes no answer: answer it from XDP, too",
+	  0,
+	  0,
+	  NULL,
+	  { NULL } },
+	{ "any-authorization",
+	  KIND_FLAG,
+	  AT(any_authorization),
+	  NULL,
+	  "the same for Authorization: everything is public",
+	  0,
+	  0,
+	  NULL,
+	  { NULL } },
+	{ "any-cache-control",
+	  KIND_FLAG,
+	  AT(any_cache_control),
+	  NULL,
+	  "the same for Cache-Control and Pragma (a browser's reload)",
+	  0,
+	  0,
+	  NULL,
+	  { NULL } },
 	{ "ready-fd",
 	  KIND_U32,
 	  AT(ready_fd),
@@ -442,4 +469,17 @@ bool dawn_options_parse(struct dawn_options *o, int argc, char **argv,
 	set_defaults(o);
 	*status = DAWN_EXIT_USAGE;
 	return parse_args(o, argc, argv, status) && resolve(o);
+}
+
+uint8_t dawn_options_service_flags(const struct dawn_options *o)
+{
+	unsigned int flags = 0;
+
+	if (o->any_cookie)
+		flags |= DAWN_SERVICE_ANY_COOKIE;
+	if (o->any_authorization)
+		flags |= DAWN_SERVICE_ANY_AUTHORIZATION;
+	if (o->any_cache_control)
+		flags |= DAWN_SERVICE_ANY_CACHE_CONTROL;
+	return (uint8_t)flags;
 }

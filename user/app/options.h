@@ -36,6 +36,8 @@ struct dawn_options {
 	uint32_t memory_mb; /* buffers of all AF_XDP connections; 0: default */
 	uint32_t ttl;       /* of what is sent; 0: default */
 	uint32_t dscp;      /* likewise */
+	/* Request fields that change no answer. */
+	bool any_cookie, any_authorization, any_cache_control;
 	int ready_fd;       /* "ready" is written here, too; -1: none */
 };
 
@@ -43,5 +45,8 @@ struct dawn_options {
  * --help and --version. Return: true to go on; else exit with *status. */
 bool dawn_options_parse(struct dawn_options *o, int argc, char **argv,
 			int *status);
+
+/* struct dawn_service.flags of the HTTP service. */
+uint8_t dawn_options_service_flags(const struct dawn_options *o);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "maps/cache.h"
+#include "maps/services.h"
 #include "user/http/conditional.h"
 #include "user/http/conn.h"
 
@@ -369,13 +370,23 @@ static void respond_selected(const struct dawn_http_context *x,
 	}
 }
 
+/* A request that says who asks: nothing is cached because of it, unless the
+ * service says that this changes nothing. */
+static bool is_private(const struct dawn_stream *s,
+		       const struct dawn_http_request *r)
+{
+	return (dawn_http_has(r, DAWN_HTTP_FIELD_AUTHORIZATION) &&
+		!(s->flags & DAWN_SERVICE_ANY_AUTHORIZATION)) ||
+	       (dawn_http_has(r, DAWN_HTTP_FIELD_COOKIE) &&
+		!(s->flags & DAWN_SERVICE_ANY_COOKIE));
+}
+
 void dawn_http_respond_file(const struct dawn_http_context *x)
 {
 	const struct dawn_http_request *r = x->r;
 	const char *t = (const char *)x->buf;
 	struct dawn_http_conn *c = x->c;
-	bool private = dawn_http_has(r, DAWN_HTTP_FIELD_AUTHORIZATION) ||
-		       dawn_http_has(r, DAWN_HTTP_FIELD_COOKIE);
+	bool private = is_private(c->s, r);
 	size_t path_end = (size_t)r->path.off + r->path.len;
 	struct dawn_files_get g = {
 		.target = t + r->target.off,

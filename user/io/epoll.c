@@ -191,6 +191,7 @@ static struct conn *make_conn(struct listener *l, int fd,
 	c->stream.protocol = l->service->protocol;
 	c->stream.server = l->service->server;
 	c->stream.group = l->service->group;
+	c->stream.flags = l->service->flags;
 	dawn_socket_address(ss, &c->stream.raddr, &c->stream.rport);
 	c->progress_ms = now_ms(t);
 	TAILQ_INSERT_TAIL(&t->conns, c, link);

@@ -55,6 +55,7 @@ struct dawn_epoll_service {
 	void *server;   /* for dawn_stream.server */
 	uint16_t group; /* for dawn_stream.group; 0: nothing is promoted */
 	uint16_t port;  /* host order; 0: any free one (tests) */
+	uint8_t flags;  /* for dawn_stream.flags */
 };
 
 /* *service is borrowed, and read when a connection opens. Listen on 0.0.0.0 and

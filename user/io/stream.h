@@ -115,6 +115,7 @@ struct dawn_stream {
 	uint16_t rport;         /* host order */
 	uint16_t service; /* struct dawn_service.id; 0 where XDP has none */
 	uint16_t group;   /* struct dawn_service.group; 0 likewise */
+	uint8_t flags;    /* struct dawn_service.flags */
 	uint64_t now_ms;  /* monotonic; refreshed before each callback */
 };
 

@@ -170,6 +170,7 @@ int dawn_conn_make(struct dawn_conn **out, struct dawn_reactor *r,
 	c->stream.rport = ntohs(f.rport);
 	c->stream.service = f.service;
 	c->stream.group = svc->svc.group;
+	c->stream.flags = svc->svc.flags;
 	c->read_seq = f.rcv_nxt;
 	c->req_seq = f.rcv_nxt;
 	link_conn(r, c);
