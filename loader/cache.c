@@ -121,8 +121,8 @@ static int check_target(const char *target)
 
 struct put {
 	struct dawn_cache c;
-	const char *host, *type, *ttl, *target, *file;
-	uint64_t ttl_ms;
+	const char *host, *type, *ttl, *tags, *target, *file;
+	uint64_t ttl_ms, tag[DAWN_TAGS_MAX];
 	uint8_t body[DAWN_RESP_MAX + 1];
 	size_t body_len;
 	struct stat st;
@@ -227,6 +227,24 @@ static int build_head(struct put *p)
 			     p->file, DAWN_RESP_MAX, p->head_len);
 }
 
+/* Names between commas. They are hashed with the maps' key. */
+static int parse_tags(struct put *p)
+{
+	const char *at = p->tags, *end;
+	size_t n = 0;
+
+	for (; at; at = *end ? end + 1 : NULL) {
+		end = strchrnul(at, ',');
+		if (end == at || n == DAWN_TAGS_MAX)
+			return dawn_cli_usage(
+				"cache put: --tags: '%s' is not 1 "
+				"to %d names with commas between",
+				p->tags, DAWN_TAGS_MAX);
+		p->tag[n++] = dawn_kcache_tag(p->c.kc, at, (size_t)(end - at));
+	}
+	return DAWN_EXIT_OK;
+}
+
 static int store(struct put *p)
 {
 	struct dawn_kcache_put put = {
@@ -245,6 +263,7 @@ static int store(struct put *p)
 
 	if (err)
 		return err;
+	memcpy(put.tags, p->tag, sizeof(put.tags));
 	err = dawn_kcache_put(p->c.kc, &put, &v);
 	/* Slots that wait for a grace period come free by waiting for one. */
 	if (err == -ENOSPC && dawn_kcache_sync(p->c.kc) > 0)
@@ -279,6 +298,11 @@ static int cache_put(int argc, char **argv)
 		  .out = &p.type,
 		  .arg = "TYPE",
 		  .help = "default: by the file's name and mime.types" },
+		{ .name = "tags",
+		  .kind = DAWN_OPT_STRING,
+		  .out = &p.tags,
+		  .arg = "T,...",
+		  .help = "up to 4 names, for `dawn cache purge --tag T`" },
 		{ 0 },
 	};
 	const struct dawn_cli cli = {
@@ -310,7 +334,9 @@ static int cache_put(int argc, char **argv)
 		status = dawn_cache_open(&p.c);
 	if (status)
 		return status;
-	status = store(&p);
+	status = parse_tags(&p);
+	if (!status)
+		status = store(&p);
 	dawn_cache_close(&p.c);
 	return status;
 }
@@ -389,7 +415,7 @@ static int cache_get(int argc, char **argv)
 
 struct purge {
 	struct dawn_cache c;
-	const char *host, *prefix, *target;
+	const char *host, *prefix, *tag, *target;
 	bool all;
 };
 
@@ -397,15 +423,20 @@ struct purge {
 static uint32_t purge_matching(struct purge *p, bool one_host, uint16_t vhost)
 {
 	size_t len = p->prefix ? strlen(p->prefix) : 0;
+	uint64_t tag = 0;
 	const struct dawn_slot *s;
 	struct dawn_cache_key k;
 	uint32_t next = 0, n = 0;
+
+	if (p->tag)
+		tag = dawn_kcache_tag(p->c.kc, p->tag, strlen(p->tag));
 
 	while ((s = dawn_kcache_next(p->c.kc, &next))) {
 		k = s->key;
 		if (k.target_len > DAWN_TARGET_MAX || k.target_len < len ||
 		    memcmp(k.target, p->prefix ? p->prefix : "", len) ||
-		    (one_host && k.vhost != vhost))
+		    (one_host && k.vhost != vhost) ||
+		    (tag && !dawn_slot_has_tag(s, tag)))
 			continue;
 		n += !dawn_kcache_remove(p->c.kc, k.group, k.vhost,
 					 (const char *)k.target, k.target_len,
@@ -456,6 +487,11 @@ static int cache_purge(int argc, char **argv)
 		  .out = &p.prefix,
 		  .arg = "P",
 		  .help = "every path that begins with P" },
+		{ .name = "tag",
+		  .kind = DAWN_OPT_STRING,
+		  .out = &p.tag,
+		  .arg = "T",
+		  .help = "every entry that was put with this tag" },
 		{ 0 },
 	};
 	const struct dawn_cli cli = {
@@ -471,9 +507,9 @@ static int cache_purge(int argc, char **argv)
 
 	if (args < 0)
 		return status;
-	if (args + p.all + !!p.prefix != 1)
+	if (args + p.all + !!p.prefix + !!p.tag != 1)
 		return dawn_cli_usage("cache purge: give one of PATH, --all, "
-				      "--prefix P");
+				      "--prefix P, --tag T");
 	p.target = args ? argv[0] : NULL;
 	if (args && check_target(argv[0]))
 		return DAWN_EXIT_USAGE;

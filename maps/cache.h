@@ -56,6 +56,7 @@
 #define DAWN_PSUMS      (DAWN_RESP_MAX / DAWN_SEGMENT_ALIGN + 1)
 #define DAWN_DATE_LEN   29  /* IMF-fixdate, RFC 9110, 5.6.7 */
 #define DAWN_NM_MAX     256 /* a 304 is a segment always */
+#define DAWN_TAGS_MAX   4   /* names by which entries are purged together */
 #define DAWN_ETAG_MAX   64  /* longer ones are compared by the reactor */
 
 enum dawn_slot_state {
@@ -108,12 +109,13 @@ struct dawn_slot {
 	 * field is summed) of data[0 .. 16 i). The Date bytes are zero in
 	 * data, so a sender adds the sum of the Date it fills in. */
 	__u16 psum[DAWN_PSUMS];
-	__u16 pad2[17];
-	__u8 nm[DAWN_NM_MAX]; /* the 304, Date zero; then zeros */
+	__u16 pad2;
+	__u64 tags[DAWN_TAGS_MAX]; /* user space only: keyed hashes; 0: none */
+	__u8 nm[DAWN_NM_MAX];      /* the 304, Date zero; then zeros */
 	__u8 data[DAWN_SLOT_DATA];
 };
 #define DAWN_SLOT_SIZE \
-	(64 + 256 + 2 * (DAWN_PSUMS + 17) + DAWN_NM_MAX + DAWN_SLOT_DATA)
+	(320 + 2 * (DAWN_PSUMS + 1) + 32 + DAWN_NM_MAX + DAWN_SLOT_DATA)
 _Static_assert(sizeof(struct dawn_slot) == DAWN_SLOT_SIZE, "slot is ABI");
 _Static_assert(DAWN_SLOT_SIZE % 8 == 0, "slots are 8-byte aligned");
 _Static_assert(__builtin_offsetof(struct dawn_slot, data) % 8 == 0,
@@ -134,15 +136,11 @@ enum dawn_resp_kind {
 static __always_inline __u32 dawn_slot_len(const struct dawn_slot *s,
 					   __u32 kind)
 {
-	switch (kind) {
-	case DAWN_RESP_GET:
+	if (kind == DAWN_RESP_GET)
 		return s->resp_len;
-	case DAWN_RESP_HEAD:
+	if (kind == DAWN_RESP_HEAD)
 		return s->head_len;
-	case DAWN_RESP_NOT_MODIFIED:
-		return s->nm_len;
-	}
-	return 0;
+	return kind == DAWN_RESP_NOT_MODIFIED ? s->nm_len : 0;
 }
 
 static __always_inline __u32 dawn_slot_date_off(const struct dawn_slot *s,

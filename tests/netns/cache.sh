@@ -45,6 +45,22 @@ check_exit "put from standard input" 0 '^/stdin: ' \
 check_eq "type as given" "Content-Type: text/plain" \
 	"$(dc get /stdin | tr -d '\r' | grep Content-Type)"
 
+### tags ######################################################################
+check "put with a tag" dc put --tags red /t1 "$TMP/A"
+check "with two" dc put --tags red,big /t2 "$TMP/A"
+check "with another" dc put --tags big /t3 "$TMP/A"
+check_exit "purge by tag" 0 '^purged 2$' dc purge --tag red
+check_exit "/t1 went" 1 'not in the kernel' dc get /t1
+check_exit "/t2 went" 1 'not in the kernel' dc get /t2
+check "/t3 did not" dc get /t3
+check "nor did /a" dc get /a
+check_exit "a tag of nothing" 0 '^purged 0$' dc purge --tag red
+check_exit "the other tag" 0 '^purged 1$' dc purge --tag big
+check_exit "an empty tag" 2 'empty' dc purge --tag ''
+check_exit "too many tags" 2 'names with commas' \
+	dc put --tags a,b,c,d,e /t1 "$TMP/A"
+check_exit "empty names" 2 'names with commas' dc put --tags a,,b /t1 "$TMP/A"
+
 ### refusals ##################################################################
 fill C 14561
 check_exit "too large" 1 '14560 bytes at most' dc put /c "$TMP/C"

@@ -111,6 +111,43 @@ static void sizes_and_bounds(void **state)
 	fake_free(f);
 }
 
+static void tags(void **state)
+{
+	static const char *const names[] = {
+		"a",    "b",   "aaaaaaaa",        "aaaaaaaaa",
+		"a\0b", "a\0", "tag of a product"
+	};
+	static const size_t lens[] = { 1, 1, 8, 9, 3, 2, 16 };
+	uint64_t tag[7];
+	struct fake *f = fake_new();
+	struct dawn_kcache *kc = fake_open(f, ME);
+	struct dawn_kcache_put p = put_of("/", "body", 4);
+	struct dawn_index_value v;
+
+	(void)state;
+	for (int i = 0; i < 7; i++) {
+		tag[i] = dawn_kcache_tag(kc, names[i], lens[i]);
+		assert_true(tag[i] != 0);
+		assert_true(tag[i] == dawn_kcache_tag(kc, names[i], lens[i]));
+		for (int k = 0; k < i; k++)
+			assert_true(tag[i] != tag[k]);
+	}
+	for (int i = 0; i < DAWN_TAGS_MAX; i++)
+		p.tags[i] = tag[i];
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(
+			dawn_slot_has_tag(dawn_kcache_slot(kc, v.slot), tag[i]),
+			i < DAWN_TAGS_MAX);
+	p = put_of("/", "body", 4);
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	assert_false(dawn_slot_has_tag(dawn_kcache_slot(kc, v.slot), tag[0]));
+	f->config.cache_key.k[0]++; /* other maps, other hashes */
+	assert_true(dawn_kcache_tag(kc, "a", 1) != tag[0]);
+	dawn_kcache_close(kc);
+	fake_free(f);
+}
+
 static void not_modified(void **state)
 {
 	static const uint8_t none[DAWN_NM_MAX];
@@ -588,6 +625,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slot_contents),
 		cmocka_unit_test(sizes_and_bounds),
+		cmocka_unit_test(tags),
 		cmocka_unit_test(not_modified),
 		cmocka_unit_test(not_modified_bounds),
 		cmocka_unit_test(keys_are_told_apart),

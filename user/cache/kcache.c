@@ -211,6 +211,7 @@ static void fill(struct dawn_kcache *kc, struct dawn_slot *s,
 		memset(s->data + p->date_off, 0, DAWN_DATE_LEN);
 	dawn_slot_sums(s);
 	fill_nm(s, p);
+	memcpy(s->tags, p->tags, sizeof(s->tags));
 }
 
 /* Values of the header section that XDP compares with: it reads them where
@@ -333,6 +334,35 @@ int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 	if (!async)
 		dawn_grace_wait(kc->grace);
 	return 0;
+}
+
+/* ---- tags ---- */
+
+uint64_t dawn_kcache_tag(const struct dawn_kcache *kc, const char *name,
+			 size_t len)
+{
+	struct dawn_sipstate s;
+	uint64_t word, tag;
+
+	dawn_sip_init(&s, &kc->m.config->cache_key);
+	for (size_t i = 0; i < len; i += sizeof(word)) {
+		word = 0;
+		memcpy(&word, name + i,
+		       len - i < sizeof(word) ? len - i : sizeof(word));
+		dawn_sip_add(&s, word);
+	}
+	dawn_sip_add(&s, len);
+	tag = dawn_sip_end(&s, 4);
+	return tag ? tag : 1;
+}
+
+bool dawn_slot_has_tag(const struct dawn_slot *s, uint64_t tag)
+{
+	for (size_t i = 0; i < DAWN_TAGS_MAX; i++) {
+		if (s->tags[i] == tag)
+			return true;
+	}
+	return false;
 }
 
 /* ---- looking ---- */

@@ -50,7 +50,8 @@ struct dawn_kcache_put {
 	size_t nm_len;
 	uint32_t nm_date_off; /* even; 0 none */
 	uint32_t etag_off, etag_len;
-	uint32_t modified_off; /* Last-Modified, DAWN_DATE_LEN bytes */
+	uint32_t modified_off;        /* Last-Modified, DAWN_DATE_LEN bytes */
+	uint64_t tags[DAWN_TAGS_MAX]; /* dawn_kcache_tag(); 0: none */
 };
 
 /* Put or replace. Replacing is atomic: XDP sends the old or the new response.
@@ -59,6 +60,14 @@ struct dawn_kcache_put {
  * the index for too long (20 ms), nothing changed. */
 int dawn_kcache_put(struct dawn_kcache *kc, const struct dawn_kcache_put *p,
 		    struct dawn_index_value *where);
+
+/* What a tag's name stands as in a slot. Two names may share it, once in 2^64;
+ * then a purge of one takes the other's entries, too. Return: never 0. */
+uint64_t dawn_kcache_tag(const struct dawn_kcache *kc, const char *name,
+			 size_t len);
+
+/* Has the slot's entry that tag? */
+bool dawn_slot_has_tag(const struct dawn_slot *s, uint64_t tag);
 
 /* Unpublish. When it returns, no packet that arrives later gets the response
  * (a grace period is waited for: 8-16 ms; with `async` it is not waited for
