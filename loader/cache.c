@@ -126,8 +126,9 @@ struct put {
 	uint8_t body[DAWN_RESP_MAX + 1];
 	size_t body_len;
 	struct stat st;
-	char head[1024];
+	char head[1024], nm[DAWN_NM_MAX];
 	size_t head_len;
+	char etag[DAWN_HTTP_ETAG_MAX]; /* empty: none */
 };
 
 /* "500ms", "30s", "5m", "1h". A bare number says too little. */
@@ -206,18 +207,18 @@ static int check_type(const char *type)
 static int build_head(struct put *p)
 {
 	bool file = S_ISREG(p->st.st_mode);
-	char etag[DAWN_HTTP_ETAG_MAX];
 	struct dawn_mime *mime = NULL;
 	const char *type = p->type;
 
 	if (!type && !dawn_mime_open(&mime, DAWN_MIME_TYPES_FILE))
 		type = dawn_mime_type(mime, file ? p->file : p->target);
-	dawn_http_etag(etag, p->st.st_ino, p->st.st_mtim.tv_sec,
-		       (uint32_t)p->st.st_mtim.tv_nsec, p->body_len);
+	if (file)
+		dawn_http_etag(p->etag, p->st.st_ino, p->st.st_mtim.tv_sec,
+			       (uint32_t)p->st.st_mtim.tv_nsec, p->body_len);
 	p->head_len = dawn_http_head_file(
 		p->head, sizeof(p->head), 0, type, p->body_len,
 		file ? p->st.st_mtim.tv_sec : DAWN_HTTP_NO_TIME,
-		file ? etag : NULL, DAWN_HTTP_KEEP);
+		file ? p->etag : NULL, DAWN_HTTP_KEEP);
 	dawn_mime_close(mime);
 	if (p->head_len && p->head_len + p->body_len <= DAWN_RESP_MAX)
 		return DAWN_EXIT_OK;
@@ -264,6 +265,9 @@ static int store(struct put *p)
 	if (err)
 		return err;
 	memcpy(put.tags, p->tag, sizeof(put.tags));
+	if (*p->etag)
+		dawn_kcache_put_not_modified(&put, p->etag, p->nm,
+					     sizeof(p->nm));
 	err = dawn_kcache_put(p->c.kc, &put, &v);
 	/* Slots that wait for a grace period come free by waiting for one. */
 	if (err == -ENOSPC && dawn_kcache_sync(p->c.kc) > 0)

@@ -45,6 +45,18 @@ check_exit "put from standard input" 0 '^/stdin: ' \
 check_eq "type as given" "Content-Type: text/plain" \
 	"$(dc get /stdin | tr -d '\r' | grep Content-Type)"
 
+### conditional requests #####################################################
+etag=$(dc get /a | tr -d '\r' | sed -n 's/^ETag: //p')
+modified=$(dc get /a | tr -d '\r' | sed -n 's/^Last-Modified: //p')
+status() { in_cli curl -s -m 2 -o /dev/null -w '%{http_code}' "$@"; }
+check_eq "its own tag: 304" 304 \
+	"$(status -H "If-None-Match: $etag" "http://$SRV_IP/a")"
+check_eq "its own date: 304" 304 \
+	"$(status -H "If-Modified-Since: $modified" "http://[$SRV_IP6]/a")"
+check_eq "counted" 2 "$(counter http_304)"
+check_eq "without an ETag there is none: reset, since nobody else is there" 000 \
+	"$(status -H 'If-None-Match: "x"' "http://$SRV_IP/stdin")"
+
 ### tags ######################################################################
 check "put with a tag" dc put --tags red /t1 "$TMP/A"
 check "with two" dc put --tags red,big /t2 "$TMP/A"

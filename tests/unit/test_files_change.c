@@ -313,6 +313,66 @@ static void put_by_others(void **state)
 	assert_true(kernel_body_is("/a.txt", "instead"));
 }
 
+/* As `dawn cache put` does it. */
+static void put_with_etag(const char *target, const char *etag, int64_t mtime_s)
+{
+	char head[512], nm[DAWN_NM_MAX];
+	struct dawn_kcache_put p = {
+		.group = 1,
+		.target = target,
+		.target_len = strlen(target),
+		.head = head,
+		.date_off = DAWN_HTTP_DATE_OFFSET,
+		.body = "by hand",
+		.body_len = 7,
+	};
+
+	p.head_len = dawn_http_head_file(head, sizeof(head), 0, "text/x-odd", 7,
+					 mtime_s, etag, DAWN_HTTP_KEEP);
+	dawn_kcache_put_not_modified(&p, etag, nm, sizeof(nm));
+	assert_int_equal(dawn_kcache_put(kc, &p, NULL), 0);
+}
+
+/* What others put says itself how conditional and partial requests end. */
+static void others_validators(void **state)
+{
+	const struct dawn_slot *s;
+
+	(void)state;
+	put_with_etag("/x", "\"odd\"", 784111777);
+	s = in_kernel("/x");
+	ask(GET("/x") "If-None-Match: W/\"odd\"\r\n");
+	assert_int_equal(last.status, 304);
+	assert_int_equal(last.note.kind, DAWN_RESP_NOT_MODIFIED);
+	assert_int_equal(last.len, s->nm_len);
+	memset(last.text + s->nm_date_off, 0, DAWN_DATE_LEN);
+	assert_memory_equal(last.text, s->nm, last.len);
+	ask(GET("/x") "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+	assert_int_equal(last.status, 304);
+	ask(GET("/x") "If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT\r\n");
+	assert_int_equal(last.status, 200);
+	ask(GET("/x") "If-Match: \"even\"\r\n");
+	assert_int_equal(last.status, 412);
+	ask(GET("/x") "Range: bytes=3-\r\n");
+	assert_int_equal(last.status, 206);
+	assert_string_equal(body(&last), "hand");
+	assert_non_null(strstr(last.text, "Content-Type: text/x-odd\r\n"));
+	assert_non_null(strstr(last.text, "Content-Range: bytes 3-6/7\r\n"));
+	ask(GET("/x") "Range: bytes=7-\r\n");
+	assert_int_equal(last.status, 416);
+
+	put_with_etag("/x", "\"odd\"", DAWN_HTTP_NO_TIME);
+	ask(GET("/x") "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+	assert_int_equal(last.status, 200);
+	ask(GET("/x") "If-None-Match: \"odd\"\r\n");
+	assert_int_equal(last.status, 304);
+	/* Nothing is known of this one. */
+	put_by_hand("/x", "by hand", 0);
+	ask(GET("/x") "If-None-Match: *\r\nRange: bytes=3-\r\n");
+	assert_int_equal(last.status, 200);
+	assert_string_equal(body(&last), "by hand");
+}
+
 /* Someone replaces, or removes, what was promoted. */
 static void replaced_by_others(void **state)
 {
@@ -462,6 +522,7 @@ int main(void)
 		T(queue_overflow),
 		T(put_by_others),
 		T(replaced_by_others),
+		T(others_validators),
 		T(expired_by_others),
 		T(inherited),
 		T(threads),

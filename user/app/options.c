@@ -141,7 +141,7 @@ static const struct option_row rows[] = {
 	  KIND_U32,
 	  AT(slots),
 	  "N",
-	  "responses that fit the kernel cache (1024), 17 kB each",
+	  "responses that fit the kernel cache (1024), 19 kB each",
 	  1,
 	  DAWN_SLOTS_MAX,
 	  NULL,

@@ -52,6 +52,8 @@ void dawn_files_counts(const struct dawn_files *f,
 /* Room that dawn_files_get() wants for a whole response. */
 #define DAWN_FILES_BUF (16U << 10)
 
+#define DAWN_FILES_TYPE_MAX 128
+
 /* What the HTTP server asks. */
 struct dawn_files_get {
 	const char *target; /* request target as received */
@@ -79,7 +81,7 @@ struct dawn_file {
 	char etag[DAWN_HTTP_ETAG_MAX];
 	int64_t mtime_s; /* DAWN_HTTP_NO_TIME: not to be sent */
 	uint64_t size;
-	const char *type; /* lives as long as the files object */
+	const char *type; /* lives as long as the files object, or this one */
 
 	/* Status 200: either the whole response in buf ... */
 	bool whole;
@@ -88,6 +90,7 @@ struct dawn_file {
 	uint32_t head_len; /* head in buf; its Date is to be filled in */
 	uint32_t resp_len; /* head and body */
 	uint32_t date_off; /* 0: it has no Date */
+	char slot_type[DAWN_FILES_TYPE_MAX]; /* `type` may point here */
 
 	/* ... or the open file; the caller closes it. -1: none. */
 	int fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Internal to user/cache/files*.c: opening below the root (files_open.c), and
- * which files stand in the kernel cache (files_promote.c, files_validate.c,
+ * which files stand in the kernel cache (files_promote.c, validators.c,
  * files_watch.c). */
 #ifndef DAWN_CACHE_FILES_INT_H
 #define DAWN_CACHE_FILES_INT_H
@@ -62,15 +62,19 @@ bool dawn_promote_find(struct dawn_promote *p, const struct dawn_files_get *g,
 bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,
 			const struct dawn_opened *o, struct dawn_file *out);
 
-/* ---- files_validate.c */
+/* ---- validators.c */
 
-struct dawn_kcache_put;
+/* As in struct dawn_slot. */
+struct dawn_validators {
+	uint32_t etag_off, etag_len, modified_off;
+};
 
-/* Add to `put`, whose head is that of the file's 200: the 304, as the reactor
- * sends it, made in `buf`; and where the head has ETag and Last-Modified. */
-void dawn_files_put_not_modified(struct dawn_kcache_put *put,
-				 const struct dawn_file *file, char *buf,
-				 size_t cap);
+/* What preconditions and ranges need to know of a whole response (`resp`, lengths
+ * in `file`), by its own head. Without an ETag, or if something is odd,
+ * file->meta stays false: then it is sent as it is, whatever was asked. */
+void dawn_files_describe(const uint8_t *resp,
+			 const struct dawn_validators *where, int64_t now_s,
+			 struct dawn_file *file);
 
 /* ---- files_watch.c: not thread safe; used under the promoter's lock */
 

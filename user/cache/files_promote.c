@@ -301,9 +301,10 @@ static bool slot_expired(const struct dawn_slot *s)
 }
 
 /* Copy a slot's response to g->buf. Another process may take the slot away
- * meanwhile: then false. */
+ * meanwhile: then false. *where: where its validators stand, if it has a 304. */
 static bool copy_slot(struct dawn_promote *p, const struct dawn_files_get *g,
-		      const struct dawn_index_value *v, struct dawn_file *out)
+		      const struct dawn_index_value *v, struct dawn_file *out,
+		      struct dawn_validators *where)
 {
 	const struct dawn_slot *s = dawn_kcache_slot(p->kc, v->slot);
 	uint32_t resp_len, head_len, date_off;
@@ -317,6 +318,11 @@ static bool copy_slot(struct dawn_promote *p, const struct dawn_files_get *g,
 	    (date_off && date_off + DAWN_DATE_LEN > head_len))
 		return false;
 	memcpy(g->buf, s->data, resp_len);
+	*where = (struct dawn_validators){
+		.etag_off = s->nm_len ? s->etag_off : 0,
+		.etag_len = s->etag_len,
+		.modified_off = s->modified_off,
+	};
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!slot_live(slot_word(s), v->gen))
 		return false;
@@ -344,11 +350,25 @@ static void describe(const struct dawn_files_get *g,
 		       o->id.size);
 }
 
+/* An entry that others put: what it is, it says itself. */
+static bool copy_foreign(struct dawn_promote *p, const struct dawn_files_get *g,
+			 const struct dawn_index_value *v,
+			 struct dawn_file *out)
+{
+	struct dawn_validators where;
+
+	if (!copy_slot(p, g, v, out, &where))
+		return false;
+	dawn_files_describe(g->buf, &where, g->now_s, out);
+	return true;
+}
+
 static bool find_locked(struct dawn_promote *p, const struct dawn_files_get *g,
 			const struct dawn_opened *o, struct dawn_file *out)
 {
 	struct dawn_cache_key k;
 	struct dawn_index_value v;
+	struct dawn_validators where;
 	struct entry **at;
 	bool there;
 
@@ -356,19 +376,19 @@ static bool find_locked(struct dawn_promote *p, const struct dawn_files_get *g,
 	at = slot_of(p, &k);
 	there = in_kernel(p, &k, &v);
 	if (!*at)
-		return there && copy_slot(p, g, &v, out);
+		return there && copy_foreign(p, g, &v, out);
 	if (!there || !is_ours(*at, &v)) {
 		struct entry *e = *at; /* purged or replaced by others */
 
 		*at = e->next;
 		free_entry(p, e);
-		return there && copy_slot(p, g, &v, out);
+		return there && copy_foreign(p, g, &v, out);
 	}
 	if ((*at)->doomed || !o || !dawn_file_id_equal(&o->id, &(*at)->id)) {
 		drop(p, at);
 		return false;
 	}
-	if (!copy_slot(p, g, &v, out))
+	if (!copy_slot(p, g, &v, out, &where))
 		return false;
 	describe(g, o, out);
 	return true;
@@ -483,7 +503,7 @@ static int publish(struct dawn_promote *p, const struct dawn_files_get *g,
 	if (!put.head_len || o->id.size > DAWN_RESP_MAX - put.head_len)
 		return -E2BIG;
 	put.body = g->buf + put.head_len;
-	dawn_files_put_not_modified(&put, out, nm, sizeof(nm));
+	dawn_kcache_put_not_modified(&put, out->etag, nm, sizeof(nm));
 	if (fstat(o->fd, &st) == -1)
 		return -errno;
 	id = dawn_file_id_of(&st);
@@ -516,6 +536,7 @@ static bool promote_locked(struct dawn_promote *p,
 {
 	struct dawn_cache_key k;
 	struct dawn_index_value v;
+	struct dawn_validators where;
 	struct entry *e, **at;
 	int err;
 
@@ -542,7 +563,7 @@ static bool promote_locked(struct dawn_promote *p,
 		drop(p, at);
 		return false;
 	}
-	return copy_slot(p, g, &e->at, out);
+	return copy_slot(p, g, &e->at, out, &where);
 }
 
 bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,

@@ -54,6 +54,11 @@ struct dawn_kcache_put {
 	uint64_t tags[DAWN_TAGS_MAX]; /* dawn_kcache_tag(); 0: none */
 };
 
+/* Add to `put`, whose head dawn_http_head() made for a 200 with that ETag: the
+ * 304 as the reactor sends it, made in `buf`, and where the validators stand. */
+void dawn_kcache_put_not_modified(struct dawn_kcache_put *put, const char *etag,
+				  char *buf, size_t cap);
+
 /* Put or replace. Replacing is atomic: XDP sends the old or the new response.
  * Return: 0 and where it stands; -E2BIG: more than DAWN_RESP_MAX or target too
  * long; -ENOSPC: no free slot; -EINVAL: an offset; -EBUSY: another process holds
