@@ -207,12 +207,44 @@ static void test_again(void **state)
 	assert_memory_equal(rig_answer(&req).payload, bytes, first.len);
 }
 
+/* It has no sums of its parts: one that needs two segments is the reactor's. */
+static void test_small_mss(void **state)
+{
+	const struct dawn_slot *s = &rig.slots[0];
+	struct pkt req;
+	struct peer p;
+
+	(void)state;
+	rig_cache_validators(0, "/a", 100, TAG);
+	p = rig_peer(rig.family);
+	for (uint16_t mss = 88; mss < 300; mss++) {
+		uint32_t room = (mss - 12U * (mss % 2)) & ~15U;
+
+		p.port++;
+		p.ts = mss % 2;
+		peer_connect(&p);
+		peer_flow(&p)->mss = mss;
+		rig_mark();
+		req = peer_request(&p, same[0]);
+		if (s->nm_len > room) {
+			EXPECT_SAME(&req, XDP_REDIRECT, segments_many);
+		} else {
+			EXPECT(&req, XDP_TX, http_hit);
+			check_not_modified(&p, &req);
+		}
+		rig.queue_sent[0] = 0; /* its queue never is full */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same),    cmocka_unit_test(test_others),
-		cmocka_unit_test(test_missing), cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_small_mss),
 	};
 
 	return RIG_ON_WIRES("condition", tests);
