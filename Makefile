@@ -268,6 +268,7 @@ $(foreach s,$(TOOL_SRC),$(eval \
 $(B)/tests/link: $(call obj,tests/lib/wire.c)
 $(B)/tests/rawattack: $(call obj,tests/lib/pkt.c)
 $(B)/tests/churn: $(call obj,tests/lib/pkt.c tests/lib/answer.c) $(B)/libdawn.a
+$(B)/tests/tear: $(B)/libdawn.a
 $(B)/tests/bulk: LDLIBS += -lcrypto
 $(TOOL_BIN):
 	$(call link)
