@@ -18,8 +18,12 @@ TEAR_HITS=${TEAR_HITS:-0}
 SECONDS_SHORT=20
 TEAR=$BUILD/tests/tear
 
-# value NAME FILE: of NAME=VALUE
-value() { sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" "$2"; }
+# value NAME FILE: of NAME=VALUE; 0 if it is not there
+value() {
+	local number
+	number=$(sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" "$2")
+	echo "${number:-0}"
+}
 # start_client I ADDRESS
 start_client() {
 	local how=(-s "$SECONDS_SHORT")

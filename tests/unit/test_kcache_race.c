@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The kernel cache's user side, by chance and by force: random runs against a
- * slow obvious model, and several writers (threads; processes that get killed)
- * under readers that do what XDP does.
+/* The kernel cache's user side by force: several writers (threads; processes
+ * that get killed) under readers that do what XDP does. By chance, step by step:
+ * test_kcache_model.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,158 +17,10 @@
 
 #include "tests/unit/fake_kcache.h"
 
-/* ---- random runs against a slow obvious model ---- */
-
-#define MODEL_KEYS  24
-#define MODEL_FLOWS 40
-
-struct model {
-	int version[MODEL_KEYS];      /* 0: absent */
-	uint64_t expires[MODEL_KEYS]; /* ns; 0 never */
-	struct dawn_index_value at[MODEL_KEYS];
-	struct dawn_index_value flow[MODEL_FLOWS]; /* gen 0: names none */
-};
-
 static uint32_t next_random(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
 	return (uint32_t)(*seed >> 33);
-}
-
-static bool model_has(const struct model *m, const struct fake *f, int k)
-{
-	return m->version[k] && (!m->expires[k] || f->now_ns < m->expires[k]);
-}
-
-static void model_put(struct model *m, struct fake *f, struct dawn_kcache *kc,
-		      int k, int version, uint32_t ttl_ms)
-{
-	char target[16], body[64];
-	struct dawn_kcache_put p;
-	int err;
-
-	snprintf(target, sizeof(target), "/k%d", k);
-	snprintf(body, sizeof(body), "%d:%d", k, version);
-	p = put_of(target, body, strlen(body));
-	p.ttl_ms = ttl_ms;
-	err = dawn_kcache_put(kc, &p, &m->at[k]);
-	if (err == -ENOSPC)
-		return; /* the old one stays */
-	assert_int_equal(err, 0);
-	m->version[k] = version;
-	m->expires[k] = ttl_ms ? f->now_ns + ttl_ms * 1000000ULL : 0;
-}
-
-static void model_remove(struct model *m, struct fake *f,
-			 struct dawn_kcache *kc, int k, bool async)
-{
-	bool had = model_has(m, f, k);
-	char target[16];
-	int err;
-
-	snprintf(target, sizeof(target), "/k%d", k);
-	err = take_out(kc, target, async);
-	if (had)
-		assert_int_equal(err, 0); /* else: expired, reaped or not */
-	m->version[k] = 0;
-}
-
-static void model_check(const struct model *m, struct fake *f,
-			struct dawn_kcache *kc)
-{
-	struct dawn_index_value v;
-	const struct dawn_slot *s;
-	char target[16], body[64];
-	int err;
-
-	for (int k = 0; k < MODEL_KEYS; k++) {
-		snprintf(target, sizeof(target), "/k%d", k);
-		err = find(kc, target, &v);
-		assert_int_equal(err, model_has(m, f, k) ? 0 : -ENOENT);
-		if (err)
-			continue;
-		snprintf(body, sizeof(body), "%d:%d", k, m->version[k]);
-		s = dawn_kcache_slot(kc, v.slot);
-		assert_int_equal(v.slot, m->at[k].slot);
-		assert_int_equal(s->resp_len,
-				 sizeof(head_text) - 1 + strlen(body));
-		assert_memory_equal(s->data + s->head_len, body, strlen(body));
-	}
-	for (int i = 0; i < MODEL_FLOWS; i++)
-		if (m->flow[i].gen) {
-			s = &f->slots[m->flow[i].slot];
-			assert_int_equal(s->gen, m->flow[i].gen);
-			assert_in_range(s->state, DAWN_SLOT_LIVE,
-					DAWN_SLOT_RETIRED);
-		}
-}
-
-static void model_step(struct model *m, struct fake *f, struct dawn_kcache *kc,
-		       uint64_t *seed, int step)
-{
-	int k = (int)(next_random(seed) % MODEL_KEYS);
-	uint32_t flow = next_random(seed) % MODEL_FLOWS;
-
-	switch (next_random(seed) % 8) {
-	case 0:
-	case 1:
-		model_put(m, f, kc, k, step + 1,
-			  next_random(seed) % 2 ? next_random(seed) % 40 : 0);
-		break;
-	case 2:
-		model_remove(m, f, kc, k, true);
-		break;
-	case 3:
-		model_remove(m, f, kc, k, false);
-		break;
-	case 4: /* XDP answers a request */
-		if (model_has(m, f, k) && !m->flow[flow].gen) {
-			m->flow[flow] = m->at[k];
-			fake_flow(f, flow, true, m->at[k]);
-		}
-		break;
-	case 5: /* the peer acknowledges */
-		m->flow[flow].gen = 0;
-		fake_flow(f, flow, false, m->flow[flow]);
-		break;
-	case 6:
-		dawn_kcache_reap(kc);
-		break;
-	case 7:
-		f->now_ns += next_random(seed) % 20 * 1000000;
-		break;
-	}
-}
-
-static void model_run(uint64_t seed)
-{
-	struct fake *f = fake_new();
-	/* Two processes, used in turn by chance. */
-	struct dawn_kcache *kc[2] = { fake_open(f, ME), fake_open(f, OTHER) };
-	struct model m = { 0 };
-	int live = 0;
-
-	for (int step = 0; step < 3000; step++) {
-		model_step(&m, f, kc[next_random(&seed) % 2], &seed, step);
-		model_check(&m, f, kc[step % 2]);
-	}
-	for (uint32_t i = 0; i < MODEL_FLOWS; i++)
-		fake_flow(f, i, false, m.flow[i]);
-	reap_all(kc[0]);
-	for (int k = 0; k < MODEL_KEYS; k++)
-		live += model_has(&m, f, k);
-	assert_int_equal(count_state(f, DAWN_SLOT_LIVE), live);
-	assert_int_equal(count_state(f, DAWN_SLOT_FREE), FAKE_SLOTS - live);
-	dawn_kcache_close(kc[0]);
-	dawn_kcache_close(kc[1]);
-	fake_free(f);
-}
-
-static void random_runs(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 20; seed++)
-		model_run(seed);
 }
 
 /* ---- many writers, a reader that does what XDP does ---- */
@@ -378,7 +230,6 @@ static void writer_processes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_runs),
 		cmocka_unit_test(writer_threads),
 		cmocka_unit_test(writer_processes),
 	};
