@@ -259,6 +259,69 @@ static void keys_are_told_apart(void **state)
 	fake_free(f);
 }
 
+/* An index in which all keys have the same hash. */
+static const struct dawn_index_key same_hash = { { 1, 1 } };
+
+static int same_get(void *ctx, const struct dawn_index_key *k,
+		    struct dawn_index_value *v)
+{
+	(void)k;
+	return fake_index_get(ctx, &same_hash, v);
+}
+
+static int same_set(void *ctx, const struct dawn_index_key *k,
+		    const struct dawn_index_value *v)
+{
+	(void)k;
+	return fake_index_set(ctx, &same_hash, v);
+}
+
+static int same_del(void *ctx, const struct dawn_index_key *k)
+{
+	(void)k;
+	return fake_index_del(ctx, &same_hash);
+}
+
+/* As XDP sees it: progrun/test_http, cache_key_differs. */
+static void forced_collision(void **state)
+{
+	struct dawn_kcache_ops ops = fake_ops;
+	struct fake *f = fake_new();
+	struct dawn_kcache *kc = fake_open(f, ME);
+	struct dawn_index_value a, b, now;
+
+	(void)state;
+	ops.index_get = same_get;
+	ops.index_set = same_set;
+	ops.index_del = same_del;
+	kc->m.ops = &ops;
+	a = put(kc, "/a", "one");
+	assert_int_equal(find(kc, "/b", NULL), -ENOENT);
+	/* Whoever takes the one out leaves the other alone. */
+	assert_int_equal(take_out(kc, "/b", false), -ENOENT);
+	assert_int_equal(find(kc, "/a", NULL), 0);
+	f->config.cache_writer = OTHER; /* without the lock as well */
+	assert_int_equal(take_out(kc, "/b", false), -ENOENT);
+	assert_int_equal(find(kc, "/a", NULL), 0);
+	f->config.cache_writer = 0;
+	assert_int_equal(reap_all(kc), 0);
+	/* One of them at a time: the second takes the first one's place. */
+	b = put(kc, "/b", "two");
+	assert_int_equal(f->slots[a.slot].state, DAWN_SLOT_RETIRED);
+	assert_int_equal(find(kc, "/a", NULL), -ENOENT);
+	assert_int_equal(find(kc, "/b", &now), 0);
+	assert_int_equal(now.slot, b.slot);
+	assert_int_equal(take_out(kc, "/a", false), -ENOENT);
+	/* Freeing the first does not drop the second from the index. */
+	assert_int_equal(reap_all(kc), 1);
+	assert_int_equal(f->slots[a.slot].state, DAWN_SLOT_FREE);
+	assert_int_equal(find(kc, "/b", NULL), 0);
+	assert_int_equal(take_out(kc, "/b", false), 0);
+	assert_int_equal(reap_all(kc), 1);
+	dawn_kcache_close(kc);
+	fake_free(f);
+}
+
 /* ---- life ---- */
 
 static void replace_retires_then_frees(void **state)
@@ -629,6 +692,7 @@ int main(void)
 		cmocka_unit_test(not_modified),
 		cmocka_unit_test(not_modified_bounds),
 		cmocka_unit_test(keys_are_told_apart),
+		cmocka_unit_test(forced_collision),
 		cmocka_unit_test(replace_retires_then_frees),
 		cmocka_unit_test(removal),
 		cmocka_unit_test(grace_period_keeps_the_slot),

@@ -19,6 +19,10 @@
  * lock is held for two system calls; a waiter gives up after 20 ms, a dead
  * holder loses it.
  *
+ * Two keys of one hash (128 bits, keyed) have one place in the index: the last
+ * one put has it, and retires the other. Who looks up or takes out compares the
+ * slot's key in full, as XDP does.
+ *
  * Retire. A slot goes LIVE -> RETIRED when it is replaced, removed, or expired.
  * XDP wants LIVE and the right gen, so this alone ends new answers from it; its
  * index entry goes before the slot is freed at the latest.
@@ -307,6 +311,22 @@ int dawn_kcache_put(struct dawn_kcache *kc, const struct dawn_kcache_put *p,
 
 /* ---- taking out ---- */
 
+/* Does the index value stand for another key, of the same hash? Its slot says
+ * so, as long as it has that gen: a writer changes gen before it changes key. */
+static bool is_anothers(struct dawn_kcache *kc, struct dawn_index_value v,
+			const struct dawn_cache_key *ck)
+{
+	struct dawn_slot *s;
+	bool differs;
+
+	if (v.slot >= kc->m.slot_count)
+		return false;
+	s = &kc->m.slots[v.slot];
+	differs = memcmp(&s->key, ck, sizeof(*ck)) != 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return differs && kc_word(s).gen == v.gen;
+}
+
 int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 		       const char *target, size_t target_len, bool async)
 {
@@ -323,6 +343,8 @@ int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 	 * enough, and reap() sees to the index entry. */
 	locked = !dawn_kc_lock(kc);
 	err = kc->m.ops->index_get(kc->m.ctx, &ik, &v);
+	if (!err && is_anothers(kc, v, &ck))
+		err = -ENOENT;
 	if (!err && locked)
 		kc->m.ops->index_del(kc->m.ctx, &ik);
 	if (locked)
