@@ -68,7 +68,7 @@ for i in 0 1; do
 	wait "${clients[$i]}"
 	check_eq "client $i: whole versions only, and none too old" 0 $?
 	sed 's/^/     | /' "$TMP/client$i"
-	for name in one two ten missed; do
+	for name in one two ten not_modified missed; do
 		at_least "client $i: $name" 1 "$(value $name "$TMP/client$i")"
 	done
 	at_least "client $i: hits" 1000 "$(value hits "$TMP/client$i")"

@@ -17,8 +17,9 @@
  * A version describes itself: its ETag is its number, each word of its body that
  * number and the word's place, and its length one of three by the number. So a
  * client builds what it should have got from the first word that it did get.
- * Anything else but a 404, which is the reactor's word for a version purged,
- * ends it with status 1.
+ * Each fourth request says that the version got last is there already: then it
+ * may be a 304 of just that one. Anything else but a 404, which is the reactor's
+ * word for a version purged, ends it with status 1.
  *
  * Output: puts= purges= ..., or hits= missed= ... on one line.
  */
@@ -40,12 +41,13 @@
 #include "user/cache/kcache_xdp.h"
 #include "user/http/response.h"
 
-#define GROUP        1  /* as `dawn cache` has it */
-#define REAP_EVERY   64 /* puts: there are 1,024 slots */
-#define TRIES_MAX    200
-#define CONNS_MAX    256
-#define GIVE_UP_MS   30000
-#define RESPONSE_MAX 16384
+#define GROUP          1  /* as `dawn cache` has it */
+#define REAP_EVERY     64 /* puts: there are 1,024 slots */
+#define TRIES_MAX      200
+#define CONNS_MAX      256
+#define GIVE_UP_MS     30000
+#define RESPONSE_MAX   16384
+#define NM_DATE_OFFSET 54 /* of a 304 */
 
 /* Response sizes of one segment, two and ten. */
 static const uint32_t body_sizes[] = { 80, 2000, 14000 };
@@ -107,24 +109,51 @@ static void open_shared(const char *path)
 struct version {
 	uint8_t bytes[RESPONSE_MAX];
 	size_t head_len, body_len;
+	uint32_t etag_off, etag_len;
+	uint8_t nm[DAWN_NM_MAX]; /* its 304 */
+	size_t nm_len;
 };
+
+static void make_etag(char out[32], uint64_t number)
+{
+	snprintf(out, 32, "\"%llu\"", (unsigned long long)number);
+}
 
 static void make_version(struct version *v, uint64_t number)
 {
 	char etag[32];
+	const uint8_t *at;
 	uint64_t word;
 
-	snprintf(etag, sizeof(etag), "\"%llu\"", (unsigned long long)number);
+	make_etag(etag, number);
 	v->body_len = body_sizes[number % SIZES];
 	v->head_len = dawn_http_head_file(
 		(char *)v->bytes, 1024, 0, "application/octet-stream",
 		v->body_len, DAWN_HTTP_NO_TIME, etag, DAWN_HTTP_KEEP);
-	if (!v->head_len || v->head_len + v->body_len > DAWN_RESP_MAX)
+	at = memmem(v->bytes, v->head_len, etag, strlen(etag));
+	if (!at || v->head_len + v->body_len > DAWN_RESP_MAX)
 		die("head does not fit", number);
+	v->etag_off = (uint32_t)(at - v->bytes);
+	v->etag_len = (uint32_t)strlen(etag);
 	for (size_t i = 0; i < v->body_len / 8; i++) {
 		word = number << 16 | i;
 		memcpy(v->bytes + v->head_len + i * 8, &word, 8);
 	}
+}
+
+static void make_not_modified(struct version *v, uint64_t number)
+{
+	char etag[32];
+	const struct dawn_http_head h = {
+		.status = 304,
+		.mtime_s = DAWN_HTTP_NO_TIME,
+		.etag = etag,
+	};
+
+	make_etag(etag, number);
+	v->nm_len = dawn_http_head((char *)v->nm, sizeof(v->nm), &h);
+	if (!v->nm_len || memcmp(v->nm + NM_DATE_OFFSET - 6, "Date: ", 6))
+		die("304 does not fit", number);
 }
 
 /* ---- the writer ---- */
@@ -163,12 +192,17 @@ static void put(struct writer *w, uint64_t number)
 		.target = w->target,
 		.target_len = strlen(w->target),
 		.head = w->v.bytes,
-		.body = w->v.bytes,
 		.date_off = DAWN_HTTP_DATE_OFFSET,
+		.nm = w->v.nm,
+		.nm_date_off = NM_DATE_OFFSET,
 	};
 	int err = -EAGAIN;
 
 	make_version(&w->v, number);
+	make_not_modified(&w->v, number);
+	p.nm_len = w->v.nm_len;
+	p.etag_off = w->v.etag_off;
+	p.etag_len = w->v.etag_len;
 	p.head_len = w->v.head_len;
 	p.body = w->v.bytes + w->v.head_len;
 	p.body_len = w->v.body_len;
@@ -275,18 +309,19 @@ struct conn {
 	size_t got;
 	uint64_t floor; /* when the request was sent */
 	uint64_t last;  /* version of the answer before */
+	uint64_t named; /* version in the request; 0 none */
+	uint32_t requests;
 	uint8_t buf[RESPONSE_MAX + 1];
 };
 
 static struct {
 	struct sockaddr_storage peer;
 	socklen_t addr_len;
-	char request[512];
-	size_t request_len;
+	char request[400]; /* but for the empty line */
 	uint32_t conns, open;
 	uint64_t hits_wanted, end_ns;
 	int epfd;
-	uint64_t hits, missed, changes, of_size[SIZES];
+	uint64_t hits, not_modified, missed, changes, of_size[SIZES];
 } g = { .conns = 8 };
 
 static struct conn list[CONNS_MAX];
@@ -317,10 +352,17 @@ static bool over(void)
 
 static void ask(struct conn *c)
 {
+	char text[512], etag[32];
+	int len;
+
 	c->got = 0;
+	c->named = ++c->requests % 4 ? 0 : c->last;
+	make_etag(etag, c->named);
+	len = snprintf(text, sizeof(text), "%s%s%s%s\r\n", g.request,
+		       c->named ? "If-None-Match: " : "", c->named ? etag : "",
+		       c->named ? "\r\n" : "");
 	c->floor = get(&shared->floor); /* before the request leaves */
-	if (send(c->fd, g.request, g.request_len, MSG_NOSIGNAL) !=
-	    (ssize_t)g.request_len)
+	if (send(c->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
 		die_errno("send");
 }
 
@@ -353,23 +395,36 @@ wrong(const struct conn *c, const char *what, uint64_t version, size_t at)
 }
 
 /* All of it but the 29 bytes of Date, whose frame is looked at. */
-static void compare(const struct conn *c, const struct version *v,
-		    uint64_t number)
+static void compare(const struct conn *c, const uint8_t *want, size_t len,
+		    size_t date, uint64_t number)
 {
-	const size_t date = DAWN_HTTP_DATE_OFFSET;
-	size_t len = v->head_len + v->body_len;
-
+	if (number > get(&shared->begun))
+		wrong(c, "never written", number, 0);
 	if (c->got != len)
 		wrong(c, "length", number, len);
 	for (size_t i = 0; i < len; i++) {
 		if (i == date)
 			i += DAWN_HTTP_DATE_LEN;
-		if (c->buf[i] != v->bytes[i])
+		if (c->buf[i] != want[i])
 			wrong(c, "torn", number, i);
 	}
 	if (memcmp(c->buf + date + 3, ", ", 2) ||
 	    memcmp(c->buf + date + 26, "GMT", 3))
 		wrong(c, "Date", number, date);
+	if (number < c->floor)
+		wrong(c, "old", number, 0);
+	g.hits++;
+}
+
+static void check_not_modified(const struct conn *c)
+{
+	static struct version v;
+
+	if (!c->named)
+		wrong(c, "304 to a plain request", 0, 0);
+	make_not_modified(&v, c->named);
+	compare(c, v.nm, v.nm_len, NM_DATE_OFFSET, c->named);
+	g.not_modified++;
 }
 
 static void check_hit(struct conn *c, size_t head_len)
@@ -381,16 +436,12 @@ static void check_hit(struct conn *c, size_t head_len)
 		wrong(c, "no body", 0, head_len);
 	memcpy(&number, c->buf + head_len, 8);
 	number >>= 16;
-	if (number > get(&shared->begun))
-		wrong(c, "never written", number, head_len);
 	make_version(&v, number);
-	compare(c, &v, number);
-	if (number < c->floor)
-		wrong(c, "old", number, 0);
+	compare(c, v.bytes, v.head_len + v.body_len, DAWN_HTTP_DATE_OFFSET,
+		number);
 	g.changes += number != c->last;
 	c->last = number;
 	g.of_size[number % SIZES]++;
-	g.hits++;
 }
 
 /* Return: whether the answer was whole; it then has been checked. */
@@ -404,6 +455,10 @@ static bool answered(struct conn *c)
 	if (!end)
 		return false;
 	head_len = (size_t)(end + 4 - (const char *)c->buf);
+	if (!memcmp(c->buf, "HTTP/1.1 304 ", 13)) {
+		check_not_modified(c);
+		return true;
+	}
 	length = memmem(c->buf, head_len, "\r\nContent-Length: ", 18);
 	len = length ? strtoul(length + 18, NULL, 10) : 0;
 	if (!length || len > RESPONSE_MAX - head_len)
@@ -472,17 +527,17 @@ static int run_client(int argc, char **argv)
 		return 2;
 	g.end_ns = start + seconds * 1000000000ULL;
 	parse_address(argv[optind]);
-	g.request_len = (size_t)snprintf(g.request, sizeof(g.request),
-					 "GET %s HTTP/1.1\r\nHost: t\r\n\r\n",
-					 argv[optind + 1]);
+	snprintf(g.request, sizeof(g.request), "GET %s HTTP/1.1\r\nHost: t\r\n",
+		 argv[optind + 1]);
 	open_shared(argv[optind + 2]);
 	g.epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (g.epfd == -1)
 		die_errno("epoll");
 	run_conns();
-	printf("hits=%llu missed=%llu changes=%llu one=%llu two=%llu ten=%llu seconds=%.1f\n",
-	       (unsigned long long)g.hits, (unsigned long long)g.missed,
-	       (unsigned long long)g.changes, (unsigned long long)g.of_size[0],
+	printf("hits=%llu not_modified=%llu missed=%llu changes=%llu one=%llu two=%llu ten=%llu seconds=%.1f\n",
+	       (unsigned long long)g.hits, (unsigned long long)g.not_modified,
+	       (unsigned long long)g.missed, (unsigned long long)g.changes,
+	       (unsigned long long)g.of_size[0],
 	       (unsigned long long)g.of_size[1],
 	       (unsigned long long)g.of_size[2],
 	       (double)(now_ns() - start) / 1e9);
