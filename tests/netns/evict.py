@@ -12,6 +12,7 @@ import time
 
 REQUEST = b"GET /hot0 HTTP/1.1\r\nHost: x\r\n\r\n"
 results = {True: 0, False: 0}
+COARSE = 6  # CLOCK_MONOTONIC_COARSE
 
 
 def check(text, passed):
@@ -55,10 +56,18 @@ def wait_for(condition, seconds):
     return True
 
 
+def next_tick():
+    """Who is older is told by the coarse clock: each connection has its own."""
+    now = time.clock_gettime(COARSE)
+    while time.clock_gettime(COARSE) == now:
+        pass
+
+
 def main():
     address, count, places = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     socks, served = [], 0
     for _ in range(count):
+        next_tick()
         sock = socket.create_connection((address, 80), timeout=20)
         socks.append(sock)
         try:
