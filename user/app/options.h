@@ -38,7 +38,7 @@ struct dawn_options {
 	uint32_t dscp;      /* likewise */
 	/* Request fields that change no answer. */
 	bool any_cookie, any_authorization, any_cache_control;
-	int ready_fd;       /* "ready" is written here, too; -1: none */
+	int ready_fd; /* "ready" is written here, too; -1: none */
 };
 
 /* Fill *o from defaults and argv; says on stderr what is wrong with it, prints
