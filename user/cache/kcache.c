@@ -23,6 +23,12 @@
  * one put has it, and retires the other. Who looks up or takes out compares the
  * slot's key in full, as XDP does.
  *
+ * XDP may know a slot without the index (bpf/memo.bpf.h). So no call may return
+ * while a slot that it took the index entry from, or found it taken from, is
+ * LIVE: retiring belongs to the index change and stands under the lock, too,
+ * and when an entry goes, before it. Who takes the lock from a dead holder, or
+ * removes without it, retires what the holder may have left between the two.
+ *
  * Retire. A slot goes LIVE -> RETIRED when it is replaced, removed, or expired.
  * XDP wants LIVE and the right gen, so this alone ends new answers from it; its
  * index entry goes before the slot is freed at the latest.
@@ -268,9 +274,9 @@ static int publish(struct dawn_kcache *kc, const struct dawn_cache_key *ck,
 	had = !err;
 	if (!err || err == -ENOENT)
 		err = kc->m.ops->index_set(kc->m.ctx, &ik, &now);
-	dawn_kc_unlock(kc);
 	if (!err && had)
 		dawn_kc_retire(kc, old);
+	dawn_kc_unlock(kc);
 	return err == -E2BIG ? -ENOSPC : err; /* BPF's word for a full map */
 }
 
@@ -333,7 +339,7 @@ int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 	struct dawn_index_value v;
 	struct dawn_cache_key ck;
 	struct dawn_index_key ik;
-	bool locked;
+	bool locked, retired;
 	int err;
 
 	if (make_key(&ck, group, vhost, target, target_len))
@@ -345,13 +351,16 @@ int dawn_kcache_remove(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 	err = kc->m.ops->index_get(kc->m.ctx, &ik, &v);
 	if (!err && is_anothers(kc, v, &ck))
 		err = -ENOENT;
+	retired = !err && dawn_kc_retire(kc, v);
 	if (!err && locked)
 		kc->m.ops->index_del(kc->m.ctx, &ik);
 	if (locked)
 		dawn_kc_unlock(kc);
+	else
+		dawn_kc_retire_strays(kc);
 	if (err)
 		return err;
-	if (!dawn_kc_retire(kc, v))
+	if (!retired)
 		return -ENOENT;
 	if (!async)
 		dawn_grace_wait(kc->grace);

@@ -180,4 +180,7 @@ void dawn_kc_unlock(struct dawn_kcache *kc);
  * whether we did it. */
 bool dawn_kc_retire(struct dawn_kcache *kc, struct dawn_index_value v);
 
+/* Retire all that is LIVE, nobody's, and not what the index names. */
+void dawn_kc_retire_strays(struct dawn_kcache *kc);
+
 #endif

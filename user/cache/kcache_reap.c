@@ -24,8 +24,10 @@ int dawn_kc_lock(struct dawn_kcache *kc)
 		holder = __atomic_load_n(lock, __ATOMIC_SEQ_CST);
 		if (i % 16 == 15 && holder &&
 		    !kc->m.ops->writer_alive(kc->m.ctx, holder) &&
-		    kc_swap_writer(lock, holder, kc->m.writer))
+		    kc_swap_writer(lock, holder, kc->m.writer)) {
+			dawn_kc_retire_strays(kc);
 			return 0;
+		}
 		nanosleep(&pause, NULL);
 	}
 	return -EBUSY;
@@ -145,6 +147,12 @@ static void inspect(struct dawn_kcache *kc, uint32_t i)
 	hash_slot(kc, i, &ik);
 	if (kc_expired(kc, s) || is_indexed(kc, &ik, i, w.gen) == 0)
 		dawn_kc_retire(kc, (struct dawn_index_value){ i, w.gen });
+}
+
+void dawn_kc_retire_strays(struct dawn_kcache *kc)
+{
+	for (uint32_t i = 0; i < kc->m.slot_count; i++)
+		inspect(kc, i);
 }
 
 /* Mark the slot that a flow's unacknowledged response names. */
