@@ -373,6 +373,34 @@ static void others_validators(void **state)
 	assert_string_equal(body(&last), "by hand");
 }
 
+static int miss_then_put(void *ctx, const struct dawn_index_key *k,
+			 struct dawn_index_value *v)
+{
+	int err = fake_index_get(ctx, k, v);
+
+	kc->m.ops = &fake_ops;
+	put_by_hand("/a.txt", "by hand", 0);
+	return err;
+}
+
+/* Put by others between the look for it and the promotion of the file: what is
+ * known of the file is not of what is sent. */
+static void put_while_promoting(void **state)
+{
+	struct dawn_kcache_ops ops = fake_ops;
+	char text[1000];
+
+	(void)state;
+	memset(text, 'f', sizeof(text));
+	write_file("a.txt", text, sizeof(text));
+	ask(GET("/a.txt"));
+	ops.index_get = miss_then_put;
+	kc->m.ops = &ops;
+	ask(GET("/a.txt") "Range: bytes=900-\r\n");
+	assert_int_equal(last.status, 200);
+	assert_string_equal(body(&last), "by hand");
+}
+
 /* Someone replaces, or removes, what was promoted. */
 static void replaced_by_others(void **state)
 {
@@ -523,6 +551,7 @@ int main(void)
 		T(put_by_others),
 		T(replaced_by_others),
 		T(others_validators),
+		T(put_while_promoting),
 		T(expired_by_others),
 		T(inherited),
 		T(threads),

@@ -59,6 +59,7 @@ void dawn_files_describe(const uint8_t *resp,
 {
 	uint32_t end = file->head_len;
 
+	file->meta = false; /* it may have been told of a file that lost */
 	if (!where->etag_off || where->etag_len >= sizeof(file->etag) ||
 	    where->etag_off > end || where->etag_len > end - where->etag_off ||
 	    !copy_type(resp, file))
