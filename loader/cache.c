@@ -196,7 +196,7 @@ static int check_type(const char *type)
 
 	while (good < len && type[good] >= 0x20 && type[good] < 0x7f)
 		good++;
-	if (good == len && len <= 256 && strchr(type, '/'))
+	if (good == len && len <= DAWN_HTTP_TYPE_MAX && strchr(type, '/'))
 		return DAWN_EXIT_OK;
 	return dawn_cli_usage("cache put: --content-type: '%s' is no media "
 			      "type (text/html; charset=utf-8)",

@@ -52,7 +52,7 @@ void dawn_files_counts(const struct dawn_files *f,
 /* Room that dawn_files_get() wants for a whole response. */
 #define DAWN_FILES_BUF (16U << 10)
 
-#define DAWN_FILES_TYPE_MAX 128
+#define DAWN_FILES_TYPE_MAX (DAWN_HTTP_TYPE_MAX + 1)
 
 /* What the HTTP server asks. */
 struct dawn_files_get {

@@ -25,6 +25,7 @@
 #define DAWN_HTTP_DATE_OFFSET 44
 #define DAWN_HTTP_DATE_LEN    29
 #define DAWN_HTTP_ETAG_MAX    56        /* with quotes and the final NUL */
+#define DAWN_HTTP_TYPE_MAX    256       /* of a Content-Type that is given */
 #define DAWN_HTTP_NO_TIME     INT64_MIN /* no Last-Modified */
 
 enum dawn_http_connection {
