@@ -313,6 +313,28 @@ static void put_by_others(void **state)
 	assert_true(kernel_body_is("/a.txt", "instead"));
 }
 
+/* XDP compares targets as they are; so do we, before they are paths. */
+static void others_odd_targets(void **state)
+{
+	static const char *const odd[] = { "/a%2fb", "/%zz",  "/%",
+					   "/%00",   "/../x", "/a/../b",
+					   "//",     "/?",    "/%ff" };
+	char request[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		snprintf(request, sizeof(request),
+			 "GET %s HTTP/1.1\r\nHost: a\r\n", odd[i]);
+		ask(request);
+		assert_int_not_equal(last.notes, 1);
+		put_by_hand(odd[i], "by hand", 0);
+		ask(request);
+		assert_int_equal(last.status, 200);
+		assert_string_equal(body(&last), "by hand");
+		assert_int_equal(last.notes, 1);
+	}
+}
+
 /* As `dawn cache put` does it. */
 static void put_with_type(const char *target, const char *type,
 			  const char *etag, int64_t mtime_s)
@@ -574,6 +596,7 @@ int main(void)
 		T(queue_overflow),
 		T(put_by_others),
 		T(replaced_by_others),
+		T(others_odd_targets),
 		T(others_validators),
 		T(others_long_type),
 		T(put_while_promoting),

@@ -202,14 +202,15 @@ void dawn_files_get(struct dawn_files *f, const struct dawn_files_get *g,
 {
 	struct dawn_opened o = { .fd = -1 };
 	struct dawn_http_path path;
-	bool canonical;
+	bool canonical = false;
 
 	*out = (struct dawn_file){ .fd = -1, .mtime_s = DAWN_HTTP_NO_TIME };
 	out->status = dawn_http_path_decode(&path, g->path, g->path_len);
-	if (out->status)
-		return;
-	canonical = is_canonical(g, &path);
-	out->status = locate(f, g, &path, &o);
+	if (!out->status) {
+		canonical = is_canonical(g, &path);
+		out->status = locate(f, g, &path, &o);
+	}
+	/* What others put may be named as no file can be: XDP sends it. */
 	if (f->promote && g->kernel && g->group &&
 	    g->target_len <= DAWN_TARGET_MAX &&
 	    dawn_promote_find(f->promote, g, out->status == 200 ? &o : NULL,
