@@ -126,6 +126,7 @@ struct put {
 	uint8_t body[DAWN_RESP_MAX + 1];
 	size_t body_len;
 	struct stat st;
+	bool steady; /* the body is a file as `st` says, and stayed it */
 	char head[1024], nm[DAWN_NM_MAX];
 	size_t head_len;
 	char etag[DAWN_HTTP_ETAG_MAX]; /* empty: none */
@@ -159,6 +160,21 @@ static int parse_ttl(struct put *p)
 			      p->ttl);
 }
 
+/* Is what was read from fd the file that *st tells of? Else its validators say
+ * nothing: it was being written, or has no size (/proc). */
+static bool is_steady(const struct put *p, int fd)
+{
+	const struct stat *was = &p->st;
+	struct stat st;
+
+	return S_ISREG(was->st_mode) && fstat(fd, &st) == 0 &&
+	       (uint64_t)st.st_size == p->body_len &&
+	       st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+	       st.st_mtim.tv_nsec == was->st_mtim.tv_nsec &&
+	       st.st_ctim.tv_sec == was->st_ctim.tv_sec &&
+	       st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
+}
+
 static int read_body(struct put *p)
 {
 	bool is_stdin = !strcmp(p->file, "-");
@@ -184,6 +200,8 @@ static int read_body(struct put *p)
 	if (n == -1)
 		dawn_cli_fail("cache put: cannot read %s: %s", p->file,
 			      strerror(errno));
+	else
+		p->steady = is_steady(p, fd);
 	if (fd > 0)
 		close(fd);
 	return n == -1 ? DAWN_EXIT_FAILED : DAWN_EXIT_OK;
@@ -212,13 +230,13 @@ static int build_head(struct put *p)
 
 	if (!type && !dawn_mime_open(&mime, DAWN_MIME_TYPES_FILE))
 		type = dawn_mime_type(mime, file ? p->file : p->target);
-	if (file)
+	if (p->steady)
 		dawn_http_etag(p->etag, p->st.st_ino, p->st.st_mtim.tv_sec,
 			       (uint32_t)p->st.st_mtim.tv_nsec, p->body_len);
 	p->head_len = dawn_http_head_file(
 		p->head, sizeof(p->head), 0, type, p->body_len,
-		file ? p->st.st_mtim.tv_sec : DAWN_HTTP_NO_TIME,
-		file ? p->etag : NULL, DAWN_HTTP_KEEP);
+		p->steady ? p->st.st_mtim.tv_sec : DAWN_HTTP_NO_TIME,
+		p->steady ? p->etag : NULL, DAWN_HTTP_KEEP);
 	dawn_mime_close(mime);
 	if (p->head_len && p->head_len + p->body_len <= DAWN_RESP_MAX)
 		return DAWN_EXIT_OK;

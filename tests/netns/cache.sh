@@ -56,6 +56,10 @@ check_eq "its own date: 304" 304 \
 check_eq "counted" 2 "$(counter http_304)"
 check_eq "without an ETag there is none: reset, since nobody else is there" 000 \
 	"$(status -H 'If-None-Match: "x"' "http://$SRV_IP/stdin")"
+uuid=/proc/sys/kernel/random/uuid # other bytes at each read, the same times
+check "put of a file without a size" dc put /uuid "$uuid"
+check_eq "nothing says when it is the same" "" \
+	"$(dc get /uuid | grep -E '^(ETag|Last-Modified)')"
 
 ### tags ######################################################################
 check "put with a tag" dc put --tags red /t1 "$TMP/A"
