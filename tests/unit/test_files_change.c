@@ -419,6 +419,23 @@ static void others_long_type(void **state)
 	assert_non_null(strstr(last.text, type));
 }
 
+/* And whatever tag XDP compares. */
+static void others_long_tag(void **state)
+{
+	char tag[DAWN_ETAG_MAX + 1], request[256];
+
+	(void)state;
+	memset(tag, 't', sizeof(tag));
+	tag[0] = tag[DAWN_ETAG_MAX - 1] = '"';
+	tag[DAWN_ETAG_MAX] = '\0';
+	put_with_etag("/x", tag, 784111777);
+	assert_int_equal(in_kernel("/x")->etag_len, DAWN_ETAG_MAX);
+	snprintf(request, sizeof(request), GET("/x") "If-None-Match: %s\r\n",
+		 tag);
+	ask(request);
+	assert_int_equal(last.status, 304);
+}
+
 static int miss_then_put(void *ctx, const struct dawn_index_key *k,
 			 struct dawn_index_value *v)
 {
@@ -599,6 +616,7 @@ int main(void)
 		T(others_odd_targets),
 		T(others_validators),
 		T(others_long_type),
+		T(others_long_tag),
 		T(put_while_promoting),
 		T(expired_by_others),
 		T(inherited),

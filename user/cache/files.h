@@ -53,6 +53,7 @@ void dawn_files_counts(const struct dawn_files *f,
 #define DAWN_FILES_BUF (16U << 10)
 
 #define DAWN_FILES_TYPE_MAX (DAWN_HTTP_TYPE_MAX + 1)
+#define DAWN_FILES_ETAG_MAX 65 /* any that XDP compares, and NUL */
 
 /* What the HTTP server asks. */
 struct dawn_files_get {
@@ -78,7 +79,7 @@ struct dawn_file {
 	int status; /* 200, 301 (buf holds the Location, NUL-terminated), 400,
 		     * 403, 404, 500 or 503 */
 	bool meta;  /* etag, mtime_s, size and type are known */
-	char etag[DAWN_HTTP_ETAG_MAX];
+	char etag[DAWN_FILES_ETAG_MAX];
 	int64_t mtime_s; /* DAWN_HTTP_NO_TIME: not to be sent */
 	uint64_t size;
 	const char *type; /* lives as long as the files object, or this one */

@@ -6,6 +6,10 @@
 #include "user/cache/kcache.h"
 #include "user/http/conditional.h"
 
+_Static_assert(DAWN_FILES_ETAG_MAX > DAWN_ETAG_MAX &&
+		       DAWN_FILES_ETAG_MAX >= DAWN_HTTP_ETAG_MAX,
+	       "one for which XDP sends 304 fits");
+
 /* Where a field's value stands in a head that dawn_http_head() made; `name`
  * with the line's end before it and ": ". 0: it is not there. */
 static uint32_t value_at(const void *head, size_t len, const char *name)
