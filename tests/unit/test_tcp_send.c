@@ -94,6 +94,10 @@ static const struct script_case cases[] = {
 	  "> A 100+1; +400; > A 100+1; +800; > A 100+1; < A 0 a101 w500; .;"
 	  "dl 200; +199; .; < A 0; +1; > A 101+500; dl 200;"
 	  "< A 0 a601 w5000; > A 601+1000; > AP 1601+499" },
+	/* More than a probe's byte is no probe's byte: the peer took data. */
+	{ "persist-anew-after-data", "9293 3.8.6.1", "",
+	  "W 1000; < A 0 a0 w0; w 500; +200; > A 0+1; dl 400; < A 0 a1000 w0;"
+	  "dl 200; +200; > A 1000+1; dl 400" },
 	{ "persist-answer-is-no-dupack", "5681 2", "wnd=0 field=0",
 	  "w 5000; +200; > A 0+1; < A 0; < A 0; < A 0; < A 0; .; n f 0" },
 	{ "persist-opens", "9293 3.8.6.1", "wnd=0 field=0",

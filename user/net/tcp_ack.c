@@ -33,6 +33,12 @@ static bool take_rtt(struct dawn_tcp *c, const struct dawn_tcp_seg *seg,
 	return true;
 }
 
+/* The byte of a window probe, and nothing else. */
+static bool probe_taken(const struct dawn_tcp *c, const struct tcp_ack *a)
+{
+	return c->rtx_mode == TCP_RTX_PERSIST && a->acked == 1;
+}
+
 static unsigned int new_ack(struct dawn_tcp *c, struct tcp_ack *a)
 {
 	const struct dawn_tcp_seg *seg = a->seg;
@@ -40,9 +46,8 @@ static unsigned int new_ack(struct dawn_tcp *c, struct tcp_ack *a)
 	a->acked = seg->ack - c->snd_una;
 	/* If a timeout was none, the echo is a sample. */
 	dawn_tcp_undo(c, a);
-	/* Karn: the backoff stays until a segment was measured. That of probes
-	 * stays until there is a window. */
-	if (take_rtt(c, seg, a->now_us) && c->rtx_mode != TCP_RTX_PERSIST)
+	/* Karn: the backoff stays until a segment was measured. */
+	if (take_rtt(c, seg, a->now_us) && !probe_taken(c, a))
 		c->backoff = 0;
 	c->snd_wnd = tcp_minus(c->snd_wnd, a->acked); /* the edge stays */
 	dawn_tcp_rec_ack(c, a);
@@ -65,11 +70,10 @@ static bool is_duplicate(const struct dawn_tcp *c,
  * there are more, probing goes on as slowly as it was (RFC 9293, SHLD-30), else
  * one who takes a byte at a time has a probe each RTO for ever. If there is a
  * window now, sending ends it. */
-static void all_acked(struct dawn_tcp *c, uint64_t now_us)
+static void all_acked(struct dawn_tcp *c, const struct tcp_ack *a)
 {
-	if (c->rtx_mode == TCP_RTX_PERSIST &&
-	    dawn_seq_lt(c->snd_nxt, c->snd_end))
-		dawn_tcp_rtx_restart(c, now_us);
+	if (probe_taken(c, a) && dawn_seq_lt(c->snd_nxt, c->snd_end))
+		dawn_tcp_rtx_restart(c, a->now_us);
 	else
 		dawn_tcp_rtx_stop(c);
 }
@@ -77,7 +81,7 @@ static void all_acked(struct dawn_tcp *c, uint64_t now_us)
 static void set_timers(struct dawn_tcp *c, const struct tcp_ack *a)
 {
 	if (a->acked && !tcp_flight(c))
-		all_acked(c, a->now_us);
+		all_acked(c, a);
 	else if (a->restart)
 		dawn_tcp_rtx_restart(c, a->now_us); /* RFC 6298, 5.3 */
 	/* RFC 8985, 7.2: with progress anew, with SACKED segments never. */
