@@ -10,8 +10,8 @@
  * key itself, and XDP compares it in full, so a forced collision is a miss.
  *
  * cache_data: an mmap-able array of slots, DAWN_SLOT_SIZE bytes each, sized at
- * load time (default 1,024 slots: 19 MB). Full: nothing is promoted until a
- * slot is free again; serving goes on from the reactor.
+ * load time (default 1,024 slots: 19 MB). Full: files that are asked for more often
+ * take the place of those that are least; the others are served by the reactor.
  *
  * ## Life of a slot
  *

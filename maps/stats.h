@@ -174,6 +174,7 @@ struct dawn_stats {
 	X(promoted, "responses put into the kernel cache")                \
 	X(promote_failed, "promotions that found no slot")                \
 	X(demoted, "entries removed: file changed, purge, expiry")        \
+	X(evicted_entries, "entries removed for files asked for more")    \
 	X(icmp_errors, "ICMP errors taken in")                            \
 	X(hbtp_messages, "HBTP messages handled by the reactor")
 

@@ -408,48 +408,124 @@ static void virtual_host(void **state)
 			 0);
 }
 
-/* No slot is free: it is served all the same, and tried again after a tick. */
-static void no_slots(void **state)
+static const struct answer *ask_for(const char *name, int times)
 {
-	struct dawn_files_counts n;
-	char request[64], name[16];
+	char request[64];
 
-	(void)state;
-	for (int i = 0; i < FAKE_SLOTS + 4; i++) {
+	snprintf(request, sizeof(request), "GET /%s HTTP/1.1\r\nHost: a\r\n",
+		 name);
+	for (int k = 0; k < times; k++) {
+		ask(request);
+		assert_int_equal(last.status, 200);
+		assert_string_equal(body(&last), name);
+	}
+	return &last;
+}
+
+static void ticks(int count)
+{
+	for (int i = 0; i < count; i++) {
+		machine->now_ns += 100000000;
+		dawn_files_tick(files);
+		dawn_kcache_sync(kc);
+	}
+}
+
+/* An operator's entry, and files in all other slots but the one kept free; XDP
+ * answers all but /op and /f0, not so often that the sketch ages. */
+static void fill_cache(void)
+{
+	char name[16];
+
+	put(kc, "/op", "op");
+	for (int i = 0; i < FAKE_SLOTS - 2; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
 		write_text(name, name);
-		snprintf(request, sizeof(request),
-			 "GET /%s HTTP/1.1\r\nHost: a\r\n", name);
-		for (int k = 0; k < 3; k++) {
-			ask(request);
-			assert_int_equal(last.status, 200);
-			assert_string_equal(body(&last), name);
-		}
-		assert_int_equal(last.notes, i < FAKE_SLOTS);
+		assert_int_equal(ask_for(name, 3)->notes, 1);
+		if (i)
+			machine->hits[last.note.slot] = 10;
+	}
+	ticks(1);
+}
+
+/* Once the cache is full, what is asked for once or as rarely as the coldest is
+ * served, and displaces nothing. */
+static void rare_ones_stay_out(void **state)
+{
+	struct dawn_files_counts n;
+	char name[16];
+
+	(void)state;
+	fill_cache();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "g%d", i);
+		write_text(name, name);
+		assert_int_equal(ask_for(name, 1 + i % 2)->notes, 0);
+		ticks(i % 8 == 0);
 	}
 	dawn_files_counts(files, &n);
-	assert_int_equal(n.promoted, FAKE_SLOTS);
-	assert_int_equal(n.promote_failed, 1); /* then it paused */
-	unlink(path_of("f0"));
-	changed();
+	assert_int_equal(n.promoted, FAKE_SLOTS - 2);
+	assert_int_equal(n.promote_failed, 0);
+	assert_int_equal(n.evicted, 0);
+	assert_non_null(in_kernel("/f0"));
+}
+
+/* A hotter one gets in; then the coldest goes, though an operator's is colder. */
+static void hotter_one_evicts(void **state)
+{
+	struct dawn_files_counts n;
+	char name[16];
+
+	(void)state;
+	fill_cache();
+	write_text("hot", "hot");
+	assert_int_equal(ask_for("hot", 3)->notes, 1);
+	ticks(4);
+	dawn_files_counts(files, &n);
+	assert_int_equal(n.promoted, FAKE_SLOTS - 1);
+	assert_int_equal(n.evicted, 1);
+	assert_int_equal(n.demoted, 0);
 	assert_null(in_kernel("/f0"));
-	dawn_kcache_sync(kc);
-	machine->now_ns += 1000000000;
-	dawn_files_tick(files);
-	for (int k = 0; k < 2; k++)
-		ask(request);
-	assert_int_equal(last.notes, 1);
+	assert_non_null(in_kernel("/op"));
+	assert_non_null(in_kernel("/hot"));
+	for (int i = 1; i < FAKE_SLOTS - 2; i++) {
+		snprintf(name, sizeof(name), "/f%d", i);
+		assert_non_null(in_kernel(name));
+	}
+	assert_int_equal(count_state(machine, DAWN_SLOT_FREE), 1);
+	assert_int_equal(ask_for("f0", 1)->notes, 0);
+	assert_int_equal(ask_for("f0", 1)->notes, 1); /* it has its past */
+}
+
+/* Nothing can be evicted: served all the same. */
+static void only_operators(void **state)
+{
+	struct dawn_files_counts n;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < FAKE_SLOTS; i++) {
+		snprintf(name, sizeof(name), "/op%d", i);
+		put(kc, name, "op");
+	}
+	ticks(4);
+	write_text("hot", "hot");
+	assert_int_equal(ask_for("hot", 20)->notes, 0);
+	ticks(4);
+	dawn_files_counts(files, &n);
+	assert_int_equal(n.promoted + n.evicted, 0);
+	assert_int_equal(count_state(machine, DAWN_SLOT_LIVE), FAKE_SLOTS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(inside_only),        T(no_root),      T(no_descriptors),
-		T(descriptors_closed), T(second_get),   T(date_of_note),
-		T(already_promoted),   T(not_promoted), T(canonical_escapes),
-		T(not_modified),       T(index_file),   T(largest),
-		T(promote_after),      T(virtual_host), T(no_slots),
-		T(any_field),
+		T(inside_only),        T(no_root),        T(no_descriptors),
+		T(descriptors_closed), T(second_get),     T(date_of_note),
+		T(already_promoted),   T(not_promoted),   T(canonical_escapes),
+		T(not_modified),       T(index_file),     T(largest),
+		T(promote_after),      T(virtual_host),   T(rare_ones_stay_out),
+		T(hotter_one_evicts),  T(only_operators), T(any_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

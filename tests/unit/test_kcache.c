@@ -554,9 +554,45 @@ static void writer_names(void **state)
 	close(block[1]);
 }
 
+/* Eviction takes what came from a file, that very filling of the slot only. */
+static void evict_files_only(void **state)
+{
+	struct fake *f = fake_new();
+	struct dawn_kcache *kc = fake_open(f, ME);
+	struct dawn_kcache_put p = put_of("/file", "x", 1);
+	struct dawn_index_value op = put(kc, "/op", "x");
+	struct dawn_index_value v, old;
+	uint32_t free_slots, leaving;
+
+	(void)state;
+	p.flags = DAWN_ENTRY_FILE;
+	assert_int_equal(dawn_kcache_put(kc, &p, &v), 0);
+	dawn_kcache_room(kc, &free_slots, &leaving);
+	assert_int_equal(free_slots, FAKE_SLOTS - 2);
+	old = (struct dawn_index_value){ v.slot, v.gen - 1 };
+	assert_false(dawn_kcache_evict(kc, old));
+	old.slot = dawn_kcache_slots(kc);
+	assert_false(dawn_kcache_evict(kc, old));
+	assert_false(dawn_kcache_evict(kc, op));
+	assert_true(dawn_kcache_evict(kc, v));
+	assert_false(dawn_kcache_evict(kc, v));
+	assert_int_equal(find(kc, "/op", NULL), 0);
+	assert_int_equal(find(kc, "/file", NULL), -ENOENT);
+	dawn_kcache_room(kc, &free_slots, &leaving);
+	assert_int_equal(free_slots, FAKE_SLOTS - 2);
+	assert_int_equal(leaving, 1);
+	assert_int_equal(reap_all(kc), 1);
+	dawn_kcache_room(kc, &free_slots, &leaving);
+	assert_int_equal(free_slots, FAKE_SLOTS - 1);
+	assert_int_equal(leaving, 0);
+	dawn_kcache_close(kc);
+	fake_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(evict_files_only),
 		cmocka_unit_test(slot_contents),
 		cmocka_unit_test(sizes_and_bounds),
 		cmocka_unit_test(keys_are_told_apart),

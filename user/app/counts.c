@@ -22,6 +22,7 @@ static void add_files(struct dawn_counts *c)
 	add(&c->out->promote_failed, now.promote_failed,
 	    &c->files_seen.promote_failed);
 	add(&c->out->demoted, now.demoted, &c->files_seen.demoted);
+	add(&c->out->evicted_entries, now.evicted, &c->files_seen.evicted);
 }
 
 static void add_udp(struct dawn_counts *c)

@@ -19,7 +19,8 @@ struct dawn_files_options {
 	const char *root;
 	struct dawn_kcache *kcache; /* NULL: nothing is promoted. Borrowed; used
 				     * under a lock of its own */
-	uint32_t promote_after; /* requests; 0: default 2; UINT32_MAX: never */
+	uint32_t promote_after;     /* requests; 0: default 2; at most 255;
+				     * UINT32_MAX: never */
 };
 
 /* Return: 0 or negative errno (root missing, not a directory; -ENOSYS: no
@@ -45,6 +46,7 @@ struct dawn_files_counts {
 	uint64_t promoted;
 	uint64_t promote_failed; /* no slot, no watch, or changed meanwhile */
 	uint64_t demoted;
+	uint64_t evicted; /* for hotter ones; not among the demoted */
 };
 void dawn_files_counts(const struct dawn_files *f,
 		       struct dawn_files_counts *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Internal to user/cache/files*.c: opening below the root (files_open.c), and
- * which files stand in the kernel cache (files_promote.c, validators.c,
- * files_watch.c). */
+ * which files stand in the kernel cache (files_promote.c, files_slot.c,
+ * validators.c, files_watch.c). */
 #ifndef DAWN_CACHE_FILES_INT_H
 #define DAWN_CACHE_FILES_INT_H
 
@@ -61,6 +61,22 @@ bool dawn_promote_find(struct dawn_promote *p, const struct dawn_files_get *g,
  * the kernel cache. Return: true if it stands there now, as above. */
 bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,
 			const struct dawn_opened *o, struct dawn_file *out);
+
+/* ---- files_slot.c */
+
+struct dawn_index_value;
+struct dawn_slot;
+struct dawn_validators;
+
+/* Is the slot live, with that generation? */
+bool dawn_files_slot_live(const struct dawn_slot *s, uint32_t gen);
+
+/* Copy a slot's response to g->buf. Another process may take the slot away
+ * meanwhile: then false. *where: where its validators stand, if it has a 304. */
+bool dawn_files_copy_slot(struct dawn_kcache *kc,
+			  const struct dawn_files_get *g,
+			  const struct dawn_index_value *v,
+			  struct dawn_file *out, struct dawn_validators *where);
 
 /* ---- validators.c */
 

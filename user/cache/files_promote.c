@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Which files stand in the kernel cache.
  *
- * Theory of operation. A request that reaches the reactor is counted by its
- * key in a small table of atomic words (find a way in the set, or take over
- * the least asked for); nothing else happens without the lock. When the count
- * is reached, everything happens under it:
+ * Theory of operation. A request that reaches the reactor is noted by its key
+ * in a sketch of how often what was asked for (evict.c), without the lock. When
+ * the count is reached, and there is room or the file is hotter than others that
+ * stand there, everything happens under the lock:
  *
  *   watch the file and every directory on the way to it
  *   look at the file's state, read it, publish the response
@@ -23,8 +23,11 @@
  * An entry that was put by `dawn cache put` is not ours: the reactor sends it
  * too (both halves give the same answer), but never removes it.
  *
+ * A full cache: each tick evicts some of the least asked for, ahead of need, since
+ * their slots are free only some ticks later. A request never waits for that.
+ *
  * The lock is held for a read of at most 14 kB and some system calls, once
- * for a promotion; for one map lookup on each request that could be cached.
+ * for a promotion; for some 1,000 hit counters and slots at most in a tick; for one map lookup on each request that could be cached.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,13 +40,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "user/cache/evict.h"
 #include "user/cache/files_int.h"
 #include "user/cache/kcache.h"
-#include "user/io/clock.h"
 
-#define COUNT_SETS 1024 /* 32 kB with four ways */
-#define COUNT_WAYS 4
-#define BUCKETS    1024
+#define BUCKETS 1024
 /* Deeper files are served, but not promoted. */
 #define WATCHES_MAX 40
 /* Entries looked at in a tick though nothing was reported. */
@@ -67,14 +68,13 @@ struct dawn_promote {
 	int root_fd; /* borrowed */
 	struct dawn_kcache *kc;
 	struct dawn_watches *watches;
+	struct dawn_evict *evict;
 	uint32_t after;
 	uint32_t cursor; /* bucket where the next tick goes on */
 	struct dawn_sipkey hash_key;
 	struct entry *buckets[BUCKETS];
 	_Atomic bool paused; /* no slot or watch: not again before a tick */
-	_Atomic uint64_t promoted, failed, demoted;
-	/* tag (48 bits, not 0) and count (16) */
-	_Atomic uint64_t counts[COUNT_SETS][COUNT_WAYS];
+	_Atomic uint64_t promoted, failed, demoted, evicted;
 };
 
 /* ---- keys */
@@ -113,6 +113,18 @@ static void make_key(struct dawn_cache_key *k, uint16_t group, uint16_t vhost,
 	memcpy(k->target, target, len);
 }
 
+/* By what requests are noted. All virtual hosts have the same files, so they
+ * share: looking their names up would cost a system call on each request. */
+static void heat_hash(const struct dawn_promote *p,
+		      const struct dawn_cache_key *key,
+		      struct dawn_index_key *hash)
+{
+	struct dawn_cache_key k = *key;
+
+	k.vhost = 0;
+	dawn_cache_hash(hash, &p->hash_key, &k);
+}
+
 static struct entry **slot_of(struct dawn_promote *p,
 			      const struct dawn_cache_key *k)
 {
@@ -126,47 +138,14 @@ static struct entry **slot_of(struct dawn_promote *p,
 	return at;
 }
 
-/* ---- counting, without the lock */
-
-/* Return: how often this key was counted, this time included. */
-static uint32_t count_key(struct dawn_promote *p,
-			  const struct dawn_index_key *h)
+/* A changed file has to be asked for as often again as a new one: one that
+ * changes all the time would be promoted all the time. */
+static void forget(struct dawn_promote *p, const struct dawn_cache_key *k)
 {
-	_Atomic uint64_t *set = p->counts[h->h[0] % COUNT_SETS];
-	uint64_t tag = (h->h[1] | 1) << 16;
-	_Atomic uint64_t *least = &set[0];
-	uint64_t least_value = UINT64_MAX;
+	struct dawn_index_key hash;
 
-	for (int i = 0; i < COUNT_WAYS; i++) {
-		uint64_t v =
-			atomic_load_explicit(&set[i], memory_order_relaxed);
-
-		if (v >> 16 == tag >> 16) {
-			if ((v & 0xffff) == 0xffff)
-				return 0xffff;
-			/* A lost race takes at worst another way's turn. */
-			v = atomic_fetch_add_explicit(&set[i], 1,
-						      memory_order_relaxed);
-			return (uint32_t)(v & 0xffff) + 1;
-		}
-		if ((v & 0xffff) < (least_value & 0xffff)) {
-			least = &set[i];
-			least_value = v;
-		}
-	}
-	/* If another thread was faster, this request goes uncounted. */
-	atomic_compare_exchange_strong(least, &least_value, tag | 1);
-	return 1;
-}
-
-static void forget_count(struct dawn_promote *p, const struct dawn_index_key *h)
-{
-	_Atomic uint64_t *set = p->counts[h->h[0] % COUNT_SETS];
-	uint64_t tag = (h->h[1] | 1) << 16;
-
-	for (int i = 0; i < COUNT_WAYS; i++)
-		if (atomic_load(&set[i]) >> 16 == tag >> 16)
-			atomic_store(&set[i], tag);
+	heat_hash(p, k, &hash);
+	dawn_evict_forget(p->evict, &hash);
 }
 
 /* ---- entries, under the lock */
@@ -209,6 +188,7 @@ static bool drop(struct dawn_promote *p, struct entry **at)
 	}
 	if (!err)
 		atomic_fetch_add(&p->demoted, 1);
+	forget(p, &e->key);
 	*at = e->next;
 	free_entry(p, e);
 	return true;
@@ -276,66 +256,7 @@ static void sweep(struct dawn_promote *p, enum check check)
 		sweep_bucket(p, i, check);
 }
 
-/* ---- sending what stands in a slot */
-
-static uint64_t slot_word(const struct dawn_slot *s)
-{
-	uint64_t v;
-
-	__atomic_load((const uint64_t *)(const void *)s, &v, __ATOMIC_SEQ_CST);
-	return v;
-}
-
-static bool slot_live(uint64_t word, uint32_t gen)
-{
-	uint32_t part[2]; /* state and gen, as they stand in memory */
-
-	memcpy(part, &word, sizeof(part));
-	return part[0] == DAWN_SLOT_LIVE && part[1] == gen;
-}
-
-static bool slot_expired(const struct dawn_slot *s)
-{
-	return s->expires_ns &&
-	       dawn_clock_ns(CLOCK_MONOTONIC_COARSE) >= s->expires_ns;
-}
-
-/* Copy a slot's response to g->buf. Another process may take the slot away
- * meanwhile: then false. *where: where its validators stand, if it has a 304. */
-static bool copy_slot(struct dawn_promote *p, const struct dawn_files_get *g,
-		      const struct dawn_index_value *v, struct dawn_file *out,
-		      struct dawn_validators *where)
-{
-	const struct dawn_slot *s = dawn_kcache_slot(p->kc, v->slot);
-	uint32_t resp_len, head_len, date_off;
-
-	if (!s || !slot_live(slot_word(s), v->gen) || slot_expired(s))
-		return false;
-	resp_len = s->resp_len;
-	head_len = s->head_len;
-	date_off = s->date_off;
-	if (resp_len > DAWN_RESP_MAX || head_len > resp_len || head_len < 4 ||
-	    (date_off && date_off + DAWN_DATE_LEN > head_len))
-		return false;
-	memcpy(g->buf, s->data, resp_len);
-	*where = (struct dawn_validators){
-		.etag_off = s->nm_len ? s->etag_off : 0,
-		.etag_len = s->etag_len,
-		.modified_off = s->modified_off,
-	};
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!slot_live(slot_word(s), v->gen))
-		return false;
-	out->status = 200;
-	out->whole = true;
-	out->in_kernel = true;
-	out->slot = v->slot;
-	out->gen = v->gen;
-	out->head_len = head_len;
-	out->resp_len = resp_len;
-	out->date_off = date_off;
-	return true;
-}
+/* ---- what stands there */
 
 /* What preconditions and ranges need to know of our own entry. */
 static void describe(const struct dawn_files_get *g,
@@ -357,7 +278,7 @@ static bool copy_foreign(struct dawn_promote *p, const struct dawn_files_get *g,
 {
 	struct dawn_validators where;
 
-	if (!copy_slot(p, g, v, out, &where))
+	if (!dawn_files_copy_slot(p->kc, g, v, out, &where))
 		return false;
 	dawn_files_describe(g->buf, &where, g->now_s, out);
 	return true;
@@ -380,6 +301,7 @@ static bool find_locked(struct dawn_promote *p, const struct dawn_files_get *g,
 	if (!there || !is_ours(*at, &v)) {
 		struct entry *e = *at; /* purged or replaced by others */
 
+		forget(p, &k);
 		*at = e->next;
 		free_entry(p, e);
 		return there && copy_foreign(p, g, &v, out);
@@ -388,7 +310,7 @@ static bool find_locked(struct dawn_promote *p, const struct dawn_files_get *g,
 		drop(p, at);
 		return false;
 	}
-	if (!copy_slot(p, g, &v, out, &where))
+	if (!dawn_files_copy_slot(p->kc, g, &v, out, &where))
 		return false;
 	describe(g, o, out);
 	return true;
@@ -552,18 +474,20 @@ static bool promote_locked(struct dawn_promote *p,
 		free_entry(p, e);
 		if (err != -E2BIG)
 			atomic_fetch_add(&p->failed, 1);
+		forget(p, &k);
 		if (err != -E2BIG && err != -ESTALE)
 			atomic_store(&p->paused, true);
 		return false;
 	}
 	e->next = NULL;
 	*at = e;
+	dawn_evict_filled(p->evict);
 	atomic_fetch_add(&p->promoted, 1);
 	if (!is_fresh(p, e)) {
 		drop(p, at);
 		return false;
 	}
-	return copy_slot(p, g, &e->at, out, &where);
+	return dawn_files_copy_slot(p->kc, g, &e->at, out, &where);
 }
 
 bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,
@@ -571,20 +495,76 @@ bool dawn_promote_count(struct dawn_promote *p, const struct dawn_files_get *g,
 {
 	struct dawn_cache_key k;
 	struct dawn_index_key h;
+	uint32_t heat;
 	bool done;
 
 	if (p->after == UINT32_MAX || atomic_load(&p->paused))
 		return false;
 	make_key(&k, g->group, 0, g->target, g->target_len);
-	dawn_cache_hash(&h, &p->hash_key, &k);
-	if (count_key(p, &h) < p->after)
+	heat_hash(p, &k, &h);
+	heat = dawn_evict_note(p->evict, &h);
+	if (heat < p->after || !dawn_evict_admit(p->evict, heat))
 		return false;
-	forget_count(p, &h);
 	pthread_mutex_lock(&p->lock);
 	done = promote_locked(p, g, o, out);
 	pthread_mutex_unlock(&p->lock);
 	return done;
 }
+
+/* ---- eviction: what the policy asks of slots, under the lock */
+
+static bool look(void *ctx, uint32_t slot, struct dawn_evict_slot *out)
+{
+	struct dawn_promote *p = ctx;
+	const struct dawn_slot *s = dawn_kcache_slot(p->kc, slot);
+	uint32_t gen = s->gen;
+	struct dawn_cache_key k;
+
+	if (!dawn_files_slot_live(s, gen))
+		return false;
+	/* Another process may fill it anew meanwhile: then the hits are noted
+	 * for nothing, and the gen is an old one. */
+	k = s->key;
+	if (k.target_len > DAWN_TARGET_MAX)
+		return false;
+	heat_hash(p, &k, &out->hash);
+	out->hits = dawn_kcache_hits(p->kc, slot);
+	out->gen = gen;
+	out->evictable = s->flags & DAWN_ENTRY_FILE;
+	return true;
+}
+
+static bool evict(void *ctx, uint32_t slot, uint32_t gen)
+{
+	const struct dawn_index_value v = { .slot = slot, .gen = gen };
+	struct dawn_promote *p = ctx;
+	struct dawn_cache_key k = dawn_kcache_slot(p->kc, slot)->key;
+	struct entry *e, **at;
+
+	if (k.target_len > DAWN_TARGET_MAX || !dawn_kcache_evict(p->kc, v))
+		return false;
+	atomic_fetch_add(&p->evicted, 1);
+	at = slot_of(p, &k);
+	e = *at;
+	if (e && is_ours(e, &v)) {
+		*at = e->next;
+		free_entry(p, e);
+	}
+	return true;
+}
+
+static void room(void *ctx, uint32_t *free_slots, uint32_t *leaving)
+{
+	struct dawn_promote *p = ctx;
+
+	dawn_kcache_room(p->kc, free_slots, leaving);
+}
+
+static const struct dawn_evict_ops evict_ops = {
+	.look = look,
+	.evict = evict,
+	.room = room,
+};
 
 /* ---- changes and time */
 
@@ -611,6 +591,8 @@ void dawn_promote_tick(struct dawn_promote *p)
 		p->cursor = (p->cursor + 1) % BUCKETS;
 	}
 	dawn_kcache_reap(p->kc);
+	if (p->after != UINT32_MAX)
+		dawn_evict_tick(p->evict);
 	atomic_store(&p->paused, false);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -621,6 +603,7 @@ void dawn_promote_counts(const struct dawn_promote *p,
 	out->promoted = atomic_load(&p->promoted);
 	out->promote_failed = atomic_load(&p->failed);
 	out->demoted = atomic_load(&p->demoted);
+	out->evicted = atomic_load(&p->evicted);
 }
 
 /* What an earlier daemon promoted was watched by nobody since it ended. */
@@ -649,26 +632,31 @@ int dawn_promote_create(struct dawn_promote **out, int root_fd,
 
 	if (!p)
 		return -ENOMEM;
-	err = dawn_watches_create(&p->watches);
-	if (err) {
-		free(p);
-		return err;
-	}
-	if (getrandom(&p->hash_key, sizeof(p->hash_key), 0) !=
-	    sizeof(p->hash_key)) {
-		dawn_watches_destroy(p->watches);
-		free(p);
-		return -EIO;
-	}
-	pthread_mutex_init(&p->lock, NULL);
 	p->root_fd = root_fd;
 	p->kc = kcache;
-	p->after = promote_after < 0xffff || promote_after == UINT32_MAX
+	p->after = promote_after < DAWN_HEAT_MAX || promote_after == UINT32_MAX
 			   ? promote_after
-			   : 0xffff;
+			   : DAWN_HEAT_MAX;
+	err = dawn_watches_create(&p->watches);
+	if (err)
+		goto fail;
+	if (getrandom(&p->hash_key, sizeof(p->hash_key), 0) !=
+	    sizeof(p->hash_key)) {
+		err = -EIO;
+		goto fail;
+	}
 	remove_inherited(p);
+	err = dawn_evict_create(&p->evict, dawn_kcache_slots(kcache),
+				&evict_ops, p);
+	if (err)
+		goto fail;
+	pthread_mutex_init(&p->lock, NULL);
 	*out = p;
 	return 0;
+fail:
+	dawn_watches_destroy(p->watches);
+	free(p);
+	return err;
 }
 
 void dawn_promote_destroy(struct dawn_promote *p)
@@ -687,6 +675,7 @@ void dawn_promote_destroy(struct dawn_promote *p)
 		}
 	}
 	dawn_watches_destroy(p->watches);
+	dawn_evict_destroy(p->evict);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

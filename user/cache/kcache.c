@@ -6,7 +6,7 @@
  * Goals: XDP never sends a byte of a response that is being written; replacing
  * is atomic; any number of processes may write at once, and each may be killed
  * anywhere; nobody waits but who asked to. Not a goal: which response deserves
- * a slot (see user/cache/files.c).
+ * a slot (see user/cache/evict.c).
  *
  * Claim. `writer` of a slot is its lock: 0 -> this process, by compare-and-swap,
  * while the slot is FREE. Its holder alone goes FREE -> FILLING (gen + 1) ->
@@ -56,7 +56,7 @@
  * A writer's name tells a dead one from a living one with the same pid, see
  * kcache_writer.c.
  *
- * Memory of a handle: 20 bytes a slot. Cost of reap(): one look at 256 slots
+ * Memory of a handle: 21 bytes a slot. Cost of reap(): one look at 256 slots
  * (or a 16th) and a map lookup for each LIVE one, about 0.1 ms.
  */
 #include "user/cache/kcache.h"
@@ -95,6 +95,7 @@ static bool claim_slot(struct dawn_kcache *kc, uint32_t i)
 	struct dawn_slot *s = &kc->m.slots[i];
 	union dawn_kc_word w = kc_word(s);
 
+	kc_saw(kc, i, false); /* free or not, it will not be */
 	if (w.state != DAWN_SLOT_FREE ||
 	    !kc_swap_writer(&s->writer, 0, kc->m.writer))
 		return false;
@@ -439,6 +440,18 @@ const struct dawn_slot *dawn_kcache_slot(struct dawn_kcache *kc, uint32_t slot)
 	return slot < kc->m.slot_count ? &kc->m.slots[slot] : NULL;
 }
 
+uint32_t dawn_kcache_slots(const struct dawn_kcache *kc)
+{
+	return kc->m.slot_count;
+}
+
+void dawn_kcache_room(const struct dawn_kcache *kc, uint32_t *free_slots,
+		      uint32_t *leaving)
+{
+	*free_slots = kc->free_seen;
+	*leaving = kc->pending;
+}
+
 uint64_t dawn_kcache_hits(struct dawn_kcache *kc, uint32_t slot)
 {
 	return slot < kc->m.slot_count ? kc->m.ops->hits_get(kc->m.ctx, slot)
@@ -514,13 +527,17 @@ int dawn_kcache_open_mem(struct dawn_kcache **out,
 	kc->m = *mem;
 	kc->notes = calloc(mem->slot_count, sizeof(*kc->notes));
 	kc->free_list = calloc(mem->slot_count, sizeof(*kc->free_list));
+	kc->free_map =
+		calloc((mem->slot_count + 63) / 64, sizeof(*kc->free_map));
 	kc->named = calloc((mem->slot_count + 63) / 64, sizeof(*kc->named));
-	if (!kc->notes || !kc->free_list || !kc->named ||
+	if (!kc->notes || !kc->free_list || !kc->free_map || !kc->named ||
 	    dawn_grace_create(&kc->grace, mem->ops->grace, mem->ctx)) {
 		kc->m.ops = NULL; /* ctx stays the caller's */
 		dawn_kcache_close(kc);
 		return -ENOMEM;
 	}
+	for (uint32_t i = 0; i < mem->slot_count; i++)
+		kc_saw(kc, i, kc_word(&mem->slots[i]).state == DAWN_SLOT_FREE);
 	*out = kc;
 	return 0;
 }
@@ -534,6 +551,7 @@ void dawn_kcache_close(struct dawn_kcache *kc)
 		kc->m.ops->release(kc->m.ctx);
 	free(kc->notes);
 	free(kc->free_list);
+	free(kc->free_map);
 	free(kc->named);
 	free(kc);
 }

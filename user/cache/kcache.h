@@ -97,6 +97,18 @@ int dawn_kcache_find(struct dawn_kcache *kc, uint16_t group, uint16_t vhost,
 		     const char *target, size_t target_len,
 		     struct dawn_index_value *where);
 
+/* Retire that entry, if it is still there and was promoted from a file: what an
+ * operator put is never evicted. Never waits; its index entry goes with
+ * dawn_kcache_reap(). Return: whether it was there. */
+bool dawn_kcache_evict(struct dawn_kcache *kc, struct dawn_index_value where);
+
+uint32_t dawn_kcache_slots(const struct dawn_kcache *kc); /* how many */
+
+/* How many slots are free, as far as this handle has seen (reap() looks at them
+ * in turn), and how many it waits for, to free them. */
+void dawn_kcache_room(const struct dawn_kcache *kc, uint32_t *free_slots,
+		      uint32_t *leaving);
+
 /* Walk live slots: `next` starts at 0 and is advanced. NULL at the end. The
  * pointer is into the map: bytes may change under the reader. */
 const struct dawn_slot *dawn_kcache_next(struct dawn_kcache *kc,

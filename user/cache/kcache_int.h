@@ -95,6 +95,8 @@ struct dawn_kcache {
 	uint32_t claim_next;
 	uint32_t *free_list; /* hints: slots that this handle freed */
 	uint32_t free_count;
+	uint64_t *free_map; /* bitmap: slots that were FREE when last seen */
+	uint32_t free_seen; /* its bits */
 	uint64_t full_until_ns; /* found no slot: do not search before */
 	uint64_t *named;        /* bitmap of reap() */
 	int freed;              /* by the reap() under way */
@@ -166,8 +168,21 @@ static inline bool kc_expired(struct dawn_kcache *kc, const struct dawn_slot *s)
 	return s->expires_ns && kc->m.ops->now_ns(kc->m.ctx) >= s->expires_ns;
 }
 
+/* Remember whether a slot is FREE. A hint: other processes take and free some. */
+static inline void kc_saw(struct dawn_kcache *kc, uint32_t i, bool is_free)
+{
+	uint64_t bit = 1ULL << i % 64;
+	bool was = kc->free_map[i / 64] & bit;
+
+	if (was != is_free) {
+		kc->free_map[i / 64] ^= bit;
+		kc->free_seen += is_free ? 1U : -1U;
+	}
+}
+
 static inline void kc_push_free(struct dawn_kcache *kc, uint32_t i)
 {
+	kc_saw(kc, i, true);
 	if (kc->free_count < kc->m.slot_count)
 		kc->free_list[kc->free_count++] = i;
 }

@@ -60,6 +60,14 @@ bool dawn_kc_retire(struct dawn_kcache *kc, struct dawn_index_value v)
 	return true;
 }
 
+bool dawn_kcache_evict(struct dawn_kcache *kc, struct dawn_index_value where)
+{
+	const struct dawn_slot *s = dawn_kcache_slot(kc, where.slot);
+
+	/* Flags of another filling do no harm: then the gen is another one. */
+	return s && (s->flags & DAWN_ENTRY_FILE) && dawn_kc_retire(kc, where);
+}
+
 static bool is(struct dawn_index_value v, uint32_t slot, uint32_t gen)
 {
 	return v.slot == slot && v.gen == gen;
@@ -138,6 +146,7 @@ static void inspect(struct dawn_kcache *kc, uint32_t i)
 	 * has been through its writer's index update. */
 	union dawn_kc_word w = kc_word(s);
 
+	kc_saw(kc, i, w.state == DAWN_SLOT_FREE);
 	if (!settle_writer(kc, s))
 		return;
 	if (w.state == DAWN_SLOT_RETIRED)
