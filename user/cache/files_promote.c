@@ -27,7 +27,8 @@
  * their slots are free only some ticks later. A request never waits for that.
  *
  * The lock is held for a read of at most 14 kB and some system calls, once
- * for a promotion; for some 1,000 hit counters and slots at most in a tick; for one map lookup on each request that could be cached.
+ * for a promotion; for one map lookup on each request that could be cached; and
+ * each tick for some 1,000 hit counters at most.
  */
 #include <errno.h>
 #include <fcntl.h>
