@@ -120,15 +120,27 @@ static __always_inline int choose_kind(struct work *w,
 	return 0;
 }
 
+/* Is it still that entry, and may it be sent? */
+static __always_inline bool slot_holds(const struct dawn_slot *slot, __u32 gen)
+{
+	return slot->state == DAWN_SLOT_LIVE && slot->gen == gen;
+}
+
+static __always_inline bool slot_expired(const struct work *w,
+					 const struct dawn_slot *slot)
+{
+	return slot->expires_ns && w->now_ns >= slot->expires_ns;
+}
+
 /* May the slot answer the request? Return: 0, or a verdict. */
 static __always_inline int check_slot(const struct work *w,
 				      const struct dawn_slot *slot, __u32 gen)
 {
-	if (slot->state != DAWN_SLOT_LIVE || slot->gen != gen)
+	if (!slot_holds(slot, gen))
 		return PUNT(cache_gone);
 	if (!keys_equal(&slot->key, &w->key, w->scan.target_len))
 		return PUNT(cache_key_differs);
-	if (slot->expires_ns && w->now_ns >= slot->expires_ns)
+	if (slot_expired(w, slot))
 		return PUNT(cache_expired);
 	if (slot->flags & DAWN_ENTRY_VARIES && w->scan.has_accept_encoding)
 		return PUNT(cache_varies);

@@ -131,17 +131,6 @@ static __always_inline bool memo_is_old(const struct work *w,
 	return w->now_ms - m->made_ms >= cfg->memo_ms;
 }
 
-/* May the slot still answer as it did? */
-static __always_inline bool memo_holds(const struct work *w,
-				       const struct memo *m)
-{
-	struct dawn_slot *slot = slot_at(m->where.slot);
-
-	return slot && slot->state == DAWN_SLOT_LIVE &&
-	       slot->gen == m->where.gen &&
-	       (!slot->expires_ns || w->now_ns < slot->expires_ns);
-}
-
 /* Is the request at hand (in w->seg) one that was answered before? Return: 1,
  * with slot, gen, len and kind of w->resp set; 0: parse it. */
 dawn_subprog int memo_find(struct work *w)
@@ -162,10 +151,10 @@ dawn_subprog int memo_find(struct work *w)
 	if (!m || m->hash != w->memo_hash || m->len != w->payload_len ||
 	    m->group != w->service.group || m->flags != w->service.flags ||
 	    m->vhosts != cfg->vhosts || memo_is_old(w, m, cfg) ||
-	    !memo_equal(w, m) || !memo_holds(w, m))
+	    !memo_equal(w, m))
 		return 0;
 	slot = slot_at(m->where.slot);
-	if (!slot)
+	if (!slot || !slot_holds(slot, m->where.gen) || slot_expired(w, slot))
 		return 0;
 	w->resp.slot = m->where.slot;
 	w->resp.gen = m->where.gen;
