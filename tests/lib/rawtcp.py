@@ -232,6 +232,20 @@ class Wire:
         return True
 
 
+class Checks:
+    """The count of a client that says how each of its checks went."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, text, good, conn=None):
+        print(("ok   " if good else "FAIL ") + text)
+        self.passed += bool(good)
+        self.failed += not good
+        if not good and conn:
+            print("\n".join("     " + x for x in conn.describe()))
+
+
 class Connection:
     """One connection. mss, wscale: None sends no such option. wnd: the field of
     every segment from now on. lose(segment): True loses it. auto_ack: take what

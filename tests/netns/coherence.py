@@ -25,22 +25,15 @@ REPLACEMENTS = 20
 REQUEST = ("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % TARGET).encode()
 
 
-class Bench:
+class Bench(rawtcp.Checks):
     def __init__(self, ifname, mac, server, folder, mode, *command):
+        super().__init__()
         address = ("2001:db8::%d" if ":" in server else "198.18.0.%d") % 100
         self.wire = rawtcp.Wire(ifname, mac, address, server)
         self.file = os.path.join(folder, "body")
         self.mode = mode
         self.command = command
         self.serial = 0
-        self.passed = self.failed = 0
-
-    def check(self, text, good, conn=None):
-        print(("ok   " if good else "FAIL ") + text)
-        self.passed += bool(good)
-        self.failed += not good
-        if not good and conn:
-            print("\n".join("     " + x for x in conn.describe()))
 
     def cache(self, *arguments):
         return subprocess.run([*self.command, *arguments], check=True,

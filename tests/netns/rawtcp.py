@@ -19,10 +19,11 @@ from rawtcp import ACK, FIN, MASK, PSH, RST, SYN  # noqa: E402
 ADDRESS, ADDRESS_V6 = "198.18.0.%d", "2001:db8::%d"
 
 
-class Bench:
+class Bench(rawtcp.Checks):
     """The wire, the files, the connections of a scenario, the count."""
 
     def __init__(self, ifname, mac, server, vlan, root):
+        super().__init__()
         address = (ADDRESS_V6 if ":" in server else ADDRESS) % (
             100 + int(vlan))
         tags = [(rawtcp.ETH_8021Q, int(vlan))] if int(vlan) else []
@@ -30,7 +31,6 @@ class Bench:
         # An Ethernet MTU, less timestamps, a multiple of 16.
         self.smss = 1424 if self.wire.is_v6 else 1440
         self.root = root
-        self.passed = self.failed = 0
         self.conns = []
 
     def file(self, name):
@@ -44,13 +44,6 @@ class Bench:
 
     def open(self, rtt_ms=0, **how):
         return self.connection(**how).open(rtt_ms)
-
-    def check(self, text, good, conn=None):
-        print(("ok   " if good else "FAIL ") + text)
-        self.passed += bool(good)
-        self.failed += not good
-        if not good and conn:
-            print("\n".join("     " + x for x in conn.describe()))
 
     def whole(self, conn, start, *names):
         """Are these files' responses what is held from an offset on? What
