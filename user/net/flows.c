@@ -81,9 +81,9 @@ static bool tuple_matches(const struct dawn_flow *f,
 	       __atomic_load_n(&f->service, __ATOMIC_RELAXED) == tuple->service;
 }
 
-/* With that tag, and that tuple unless it is NULL. */
-static uint32_t find(const struct dawn_flows *t, const struct dawn_tuple *tuple,
-		     const struct dawn_flow_hash *h)
+uint32_t dawn_flows_find(const struct dawn_flows *t,
+			 const struct dawn_tuple *tuple,
+			 const struct dawn_flow_hash *h)
 {
 	for (int choice = 0; choice < 2; choice++) {
 		uint32_t set = dawn_flow_set_number(h, choice, t->set_count);
@@ -99,13 +99,6 @@ static uint32_t find(const struct dawn_flows *t, const struct dawn_tuple *tuple,
 	return DAWN_FLOW_NONE;
 }
 
-uint32_t dawn_flows_find(const struct dawn_flows *t,
-			 const struct dawn_tuple *tuple,
-			 const struct dawn_flow_hash *h)
-{
-	return find(t, tuple, h);
-}
-
 void dawn_flows_fetch_sets(const struct dawn_flows *t,
 			   const struct dawn_flow_hash *h)
 {
@@ -117,7 +110,7 @@ void dawn_flows_fetch_sets(const struct dawn_flows *t,
 uint32_t dawn_flows_fetch_entry(const struct dawn_flows *t,
 				const struct dawn_flow_hash *h)
 {
-	uint32_t flow = find(t, NULL, h);
+	uint32_t flow = dawn_flows_find(t, NULL, h);
 
 	if (flow != DAWN_FLOW_NONE)
 		__builtin_prefetch(dawn_flows_at(t, flow));

@@ -49,7 +49,8 @@ static inline uint64_t dawn_flows_owner(const struct dawn_flows *t,
 }
 
 /* Which flow has the tuple? A hint: without ownership it may change at any
- * time. `h`: dawn_flows_hash() of it. Return: index or DAWN_FLOW_NONE. */
+ * time. `h`: dawn_flows_hash() of it. tuple NULL: the first with its tag. Return:
+ * index or DAWN_FLOW_NONE. */
 uint32_t dawn_flows_find(const struct dawn_flows *t,
 			 const struct dawn_tuple *tuple,
 			 const struct dawn_flow_hash *h);
