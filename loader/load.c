@@ -137,15 +137,6 @@ struct service_ports {
 	bool any_cookie, any_authorization, any_cache_control;
 };
 
-static uint8_t http_flags(const struct service_ports *p)
-{
-	return (uint8_t)((p->any_cookie ? DAWN_SERVICE_ANY_COOKIE : 0) |
-			 (p->any_authorization ? DAWN_SERVICE_ANY_AUTHORIZATION
-					       : 0) |
-			 (p->any_cache_control ? DAWN_SERVICE_ANY_CACHE_CONTROL
-					       : 0));
-}
-
 static int add_one(struct dawn_xdp *x, const struct dawn_addr *addr,
 		   uint8_t proto, uint32_t port, enum dawn_service_kind kind,
 		   uint8_t flags, struct dawn_error *e)
@@ -169,7 +160,10 @@ static int add_address(struct dawn_xdp *x, const struct dawn_addr *addr,
 
 	if (!err && p->http)
 		err = add_one(x, addr, IPPROTO_TCP, p->http, DAWN_SERVICE_HTTP,
-			      http_flags(p), e);
+			      dawn_service_flags(p->any_cookie,
+						 p->any_authorization,
+						 p->any_cache_control),
+			      e);
 	if (!err && p->hbtp)
 		err = add_one(x, addr, IPPROTO_UDP, p->hbtp, DAWN_SERVICE_HBTP,
 			      0, e);

@@ -36,6 +36,14 @@ enum dawn_service_kind {
 #define DAWN_SERVICE_ANY_AUTHORIZATION 0x02
 #define DAWN_SERVICE_ANY_CACHE_CONTROL 0x04 /* and Pragma */
 
+static __always_inline __u8 dawn_service_flags(int cookie, int authorization,
+					       int cache_control)
+{
+	return (cookie ? DAWN_SERVICE_ANY_COOKIE : 0) |
+	       (authorization ? DAWN_SERVICE_ANY_AUTHORIZATION : 0) |
+	       (cache_control ? DAWN_SERVICE_ANY_CACHE_CONTROL : 0);
+}
+
 struct dawn_service {
 	__u16 id;   /* unique; stands for (address, port) in a flow */
 	__u8 kind;  /* enum dawn_service_kind */

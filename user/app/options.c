@@ -473,13 +473,6 @@ bool dawn_options_parse(struct dawn_options *o, int argc, char **argv,
 
 uint8_t dawn_options_service_flags(const struct dawn_options *o)
 {
-	unsigned int flags = 0;
-
-	if (o->any_cookie)
-		flags |= DAWN_SERVICE_ANY_COOKIE;
-	if (o->any_authorization)
-		flags |= DAWN_SERVICE_ANY_AUTHORIZATION;
-	if (o->any_cache_control)
-		flags |= DAWN_SERVICE_ANY_CACHE_CONTROL;
-	return (uint8_t)flags;
+	return dawn_service_flags(o->any_cookie, o->any_authorization,
+				  o->any_cache_control);
 }
